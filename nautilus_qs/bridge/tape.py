@@ -1,0 +1,156 @@
+"""What a simulated venue's models must know of the market: the datum in hand, the time, and recent volume.
+
+A fee model, a fill model and the order queue of one venue share one tape. NautilusTrader builds them apart from each
+other; the tape finds its venue's models when the venue registers it and hands itself to them, so that no private
+attribute and no global is needed. What holds a tape asks for :class:`MarketTape`, which a live simulator can offer too.
+"""
+
+from collections import deque
+from typing import Any, Protocol
+
+from nautilus_trader.backtest.config import SimulationModuleConfig
+from nautilus_trader.backtest.modules import SimulationModule
+from nautilus_trader.model.data import Bar
+
+
+class MarketTape(Protocol):
+    """What the models of a venue read."""
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's time, UTC nanoseconds."""
+
+    def bar_in_hand(self, instrument_id: Any) -> Any | None:
+        """Return the bar that moves the instrument's market right now, None when a quote or nothing does."""
+
+    def mean_volume(self, instrument_id: Any) -> float | None:
+        """Return the mean volume of the bars before the datum in hand, None when there are none."""
+
+
+class TapeConfig(SimulationModuleConfig, frozen=True, kw_only=True):
+    """How many bars the mean volume looks back."""
+
+    volume_bars: int = 20
+
+
+class TapeRequest:
+    """Asks a venue for its tape over the message bus; the tape fills itself in."""
+
+    __slots__ = ("tape",)
+
+    def __init__(self) -> None:
+        self.tape: Tape | None = None
+
+
+class Tape(SimulationModule):
+    """Sees every datum of one venue before its market moves."""
+
+    def __init__(self, config: TapeConfig | None = None) -> None:
+        config = config or TapeConfig()
+        super().__init__(config)
+        self._volume_bars = config.volume_bars
+        self.queue: Any = None
+        self._bars: dict[Any, deque[Any]] = {}
+        self._finest: dict[Any, Any] = {}
+        self.datum: Any = None
+
+    def register_venue(self, exchange: Any) -> None:
+        """Join the venue and hand the tape to its models."""
+        super().register_venue(exchange)
+        for model in (exchange.fee_model, exchange.fill_model):
+            if hasattr(model, "bind"):
+                model.bind(self)
+        self.msgbus.register(endpoint=_endpoint(exchange.id), handler=self._on_request)
+
+    def _on_request(self, request: TapeRequest) -> None:
+        request.tape = self
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's time, UTC nanoseconds."""
+        return int(self.clock.timestamp_ns())
+
+    def pre_process(self, data: Any) -> None:
+        """Note a datum before the market moves on it; this runs on every datum of the venue."""
+        self.datum = data
+        if type(data) is Bar:
+            bars = self._bars.get(data.bar_type)
+            if bars is None:
+                bars = self._open_window(data.bar_type)
+            bars.append(data)
+        queue = self.queue
+        if queue is not None and queue.is_waiting:
+            queue.deliver(data)
+
+    def process(self, ts_now: int) -> None:
+        """Do nothing: time alone moves no market."""
+
+    def bar_in_hand(self, instrument_id: Any) -> Any | None:
+        """Return the bar that moves the instrument's market right now, None when a quote or nothing does."""
+        datum = self.datum
+        if type(datum) is Bar and datum.bar_type == self._finest.get(instrument_id):
+            return datum
+        return None
+
+    def instrument_moved_by(self, data: Any) -> Any | None:
+        """Return the instrument whose market `data` moves; a bar coarser than the finest one moves none."""
+        if type(data) is not Bar:
+            return getattr(data, "instrument_id", None)
+        instrument_id = data.bar_type.instrument_id
+        return instrument_id if data.bar_type == self._finest.get(instrument_id) else None
+
+    def mean_volume(self, instrument_id: Any) -> float | None:
+        """Return the mean volume of the bars before the one in hand.
+
+        The instrument's finest bars count, as they do for execution. Fewer than the full window give the mean of those
+        seen; None before the first.
+        """
+        finest = self._finest.get(instrument_id)
+        if finest is None:
+            return None
+        datum = self.datum
+        before = [bar for bar in self._bars[finest] if bar is not datum][-self._volume_bars :]
+        return sum(bar.volume.as_double() for bar in before) / len(before) if before else None
+
+    def _open_window(self, bar_type: Any) -> deque[Any]:
+        # One more than the window: the bar in hand does not count.
+        bars: deque[Any] = deque(maxlen=self._volume_bars + 1)
+        self._bars[bar_type] = bars
+        instrument_id = bar_type.instrument_id
+        finest = self._finest.get(instrument_id)
+        if finest is None or bar_type.spec.timedelta < finest.spec.timedelta:
+            self._finest[instrument_id] = bar_type
+        return bars
+
+    def log_diagnostics(self, logger: Any) -> None:
+        """Log nothing."""
+
+    def reset(self) -> None:
+        """Forget everything, and let the venue's models and queue do the same."""
+        self.datum = None
+        self._bars.clear()
+        self._finest.clear()
+        for part in (self.queue, self.exchange.fee_model, self.exchange.fill_model):
+            if hasattr(part, "reset"):
+                part.reset()
+
+
+def tape_of(msgbus: Any, venue: Any) -> Tape:
+    """Return the tape of a venue.
+
+    Raises
+    ------
+    KeyError
+        If the venue has none: add the tape to the venue's modules.
+    """
+    request = TapeRequest()
+    endpoint = _endpoint(venue)
+    if endpoint in msgbus.endpoints():
+        msgbus.send(endpoint=endpoint, msg=request)
+    if request.tape is None:
+        raise KeyError(f"venue {venue} must have a Tape among its modules, found none; see VenueModels.settings")
+    return request.tape
+
+
+def _endpoint(venue: Any) -> str:
+    return f"VenueTape.{venue}"

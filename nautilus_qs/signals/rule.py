@@ -1,0 +1,126 @@
+"""What every rule is: pure, without memory, the same answer to the same numbers."""
+
+from typing import Protocol
+
+from nautilus_qs.domain import Action, Direction, Side, Signal, StopKind
+from nautilus_qs.signals.stops import MovingStop
+
+VOLUME_BARS = 20
+"""Bars of the mean volume that limits an order's participation; every rule waits for them."""
+
+ALMOST = 0.99
+"""The greatest nearness of a bar that did not fire: 1 is kept for those that did."""
+
+
+class Rule(Protocol):
+    """An idea about one instrument: when to enter, and when to leave for a reason of its own.
+
+    A rule sees ``numbers``, the values of its ``columns`` on one closed bar, and nothing else: whatever it must know of
+    the bar before is a column. The first two columns are always ``close`` and ``atr``.
+
+    Attributes
+    ----------
+    name : str
+        The name in weights, limits and results.
+    columns : tuple of str
+        Names of the numbers, in order.
+    warmup_bars : int
+        Bars until the first numbers: the bar with this ordinal (from 1) is the first on which the rule may speak.
+    direction : Direction
+        Long only, or every rule mirrored for shorts.
+    stop_kind : StopKind
+        How the protective stop moves.
+
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def warmup_bars(self) -> int: ...
+
+    @property
+    def direction(self) -> Direction: ...
+
+    @property
+    def stop_kind(self) -> StopKind: ...
+
+    def entry(self, instrument_id: str, numbers: tuple[float, ...]) -> Signal | None:
+        """Return the signal to enter that the bar gives, None when it gives none."""
+        ...
+
+    def exit(self, instrument_id: str, numbers: tuple[float, ...], side: Side) -> Signal | None:
+        """Return the signal to leave a position of `side`, None to stay; stop and target are not the rule's concern."""
+        ...
+
+    def nearness(self, numbers: tuple[float, ...]) -> float:
+        """Return how near an entry was, in [0, 1]; 1 exactly when the bar gives an entry."""
+        ...
+
+    def trail(self, side: Side, stop_px: float, *, multiple: float = 1.0) -> MovingStop | None:
+        """Return the stop of a new position, None when it stays where it is."""
+        ...
+
+
+def entry_signal(
+    rule: Rule,
+    instrument_id: str,
+    side: Side,
+    numbers: tuple[float, ...],
+    *,
+    confidence: float,
+    reason: str,
+    stop_atr: float,
+    target_atr: float | None,
+) -> Signal:
+    """Return the signal to enter, stop and target at the bar's close -/+ a multiple of its ATR.
+
+    A short whose target would not be a positive price has none.
+    """
+    close, atr = numbers[0], numbers[1]
+    target_px = None if target_atr is None else close + side.sign * target_atr * atr
+    return Signal(
+        instrument_id=instrument_id,
+        action=Action.ENTER,
+        side=side,
+        confidence=confidence,
+        reference_px=close,
+        stop_px=close - side.sign * stop_atr * atr,
+        target_px=target_px if target_px is not None and target_px > 0.0 else None,
+        reason=reason,
+        numbers=numbers,
+        columns=rule.columns,
+    )
+
+
+def exit_signal(rule: Rule, instrument_id: str, side: Side, numbers: tuple[float, ...], *, reason: str) -> Signal:
+    """Return the signal to leave a position of `side`: a rule that says leave is certain of it (confidence 1)."""
+    return Signal(
+        instrument_id=instrument_id,
+        action=Action.EXIT,
+        side=side,
+        confidence=1.0,
+        reference_px=numbers[0],
+        stop_px=None,
+        target_px=None,
+        reason=reason,
+        numbers=numbers,
+        columns=rule.columns,
+    )
+
+
+def capped(share: float) -> float:
+    """Return the nearness of a bar that did not fire: `share` held within [0, 0.99].
+
+    Examples
+    --------
+    >>> capped(1.7), capped(-0.2), capped(0.5)
+    (0.99, 0.0, 0.5)
+
+    """
+    if share >= ALMOST:
+        return ALMOST
+    return share if share > 0.0 else 0.0

@@ -1,0 +1,1 @@
+"""What the system remembers: row types, and the sinks that keep them."""

@@ -1,0 +1,193 @@
+"""A sink that writes one Parquet file a table into a directory, in row groups, at a bounded memory.
+
+Files are written beside (``*.parquet.part``) and renamed when the sink closes: a killed run leaves no file that looks
+complete. Decimals become float64, which holds every increment of the supported venues exactly enough (15 digits).
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nautilus_qs.errors import StorageError
+from nautilus_qs.storage import rows as tables
+from nautilus_qs.storage.rows import Row
+
+TABLES: dict[type[Row], str] = {
+    tables.DecisionRow: "decisions",
+    tables.OrderEventRow: "orders",
+    tables.FillRow: "fills",
+    tables.TradeRow: "trades",
+    tables.EquityRow: "equity",
+    tables.RegimeRow: "regimes",
+    tables.ProtectionRow: "protections",
+    tables.BreakerRow: "breakers",
+}
+
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), Decimal: pa.float64(), bool: pa.bool_()}
+ROW_GROUP = 20_000
+
+
+def schema_of(row_type: type[Row]) -> pa.Schema:
+    """Return the Arrow schema of a row type; optional fields are nullable."""
+    return pa.schema([_field(name, hint) for name, hint in get_type_hints(row_type).items()])
+
+
+def _field(name: str, hint: Any) -> pa.Field:
+    options = [t for t in get_args(hint) if t is not type(None)] if isinstance(hint, UnionType) else [hint]
+    return pa.field(name, _ARROW[options[0]], nullable=len(options) < len(get_args(hint)) or options[0] is str)
+
+
+class ParquetSink:
+    """Writes rows as Parquet into `directory`.
+
+    Parameters
+    ----------
+    directory
+        An existing directory that belongs to this run.
+    signal_columns
+        Comma-separated names of every number any strategy records: the float columns of signals.parquet.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full or the directory cannot be written; what was renamed before stays valid.
+    """
+
+    def __init__(self, directory: str, signal_columns: str = "") -> None:
+        self._dir = Path(directory)
+        self._tables = {row_type: _Table(self._dir / f"{name}.parquet", row_type) for row_type, name in TABLES.items()}
+        self._signals = _SignalTable(self._dir / "signals.parquet", [c for c in signal_columns.split(",") if c])
+
+    def write(self, row: Row) -> None:
+        """Keep one row."""
+        self._tables[type(row)].append(row)
+
+    def write_signals(
+        self, base: dict[str, Any], strategy: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+    ) -> None:
+        """Keep many bars of one strategy as one row group."""
+        self._signals.append(base, strategy, columns, rows=rows)
+
+    def close(self) -> None:
+        """Flush every table and rename the files into place."""
+        for table in self._tables.values():
+            table.close()
+        self._signals.close()
+
+
+class _Writer:
+    """One Parquet file that becomes visible when it is complete."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._part = path.with_suffix(".parquet.part")
+        self._schema = schema
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, table: pa.Table) -> None:
+        self._guard(lambda: self._open().write_table(table))
+
+    def finish(self) -> None:
+        def rename() -> None:
+            self._open().close()
+            self._part.replace(self._path)
+
+        self._guard(rename)
+
+    def _open(self) -> pq.ParquetWriter:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._part, self._schema, compression="zstd")
+        return self._writer
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except OSError as error:
+            self._part.unlink(missing_ok=True)
+            raise StorageError(
+                f"{self._path.name} must be writable in {self._path.parent}, found: {error}; free space and run again"
+            ) from error
+
+
+class _Table:
+    def __init__(self, path: Path, row_type: type[Row]) -> None:
+        self._schema = schema_of(row_type)
+        self._names = row_type.__struct_fields__
+        self._decimals = {n for n, h in get_type_hints(row_type).items() if h is Decimal or Decimal in get_args(h)}
+        self._writer = _Writer(path, self._schema)
+        self._rows: list[Row] = []
+
+    def append(self, row: Row) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.finish()
+
+    def _flush(self) -> None:
+        columns = [self._column(name) for name in self._names]
+        self._rows = []
+        order = {name: i for i, name in enumerate(self._names)}
+        self._writer.write(pa.Table.from_arrays([columns[order[f.name]] for f in self._schema], schema=self._schema))
+
+    def _column(self, name: str) -> pa.Array:
+        values = [getattr(row, name) for row in self._rows]
+        if name in self._decimals:
+            values = [None if v is None else float(v) for v in values]
+        return pa.array(values, type=self._schema.field(name).type)
+
+
+class _SignalTable:
+    """Signals have a float column for every number of every rule; a rule leaves the others null."""
+
+    FIXED = (
+        "run_id",
+        "trader_id",
+        "account_id",
+        "mode",
+        "ts_batch",
+        "strategy",
+        "instrument_id",
+        "outcome",
+        "nearness",
+    )
+
+    def __init__(self, path: Path, numbers: list[str]) -> None:
+        self._numbers = sorted(set(numbers))
+        text = [pa.field(n, pa.dictionary(pa.int32(), pa.string())) for n in self.FIXED[:4]]
+        fixed = [
+            *text,
+            pa.field("ts_batch", pa.int64()),
+            *[pa.field(n, pa.dictionary(pa.int32(), pa.string())) for n in self.FIXED[5:8]],
+            pa.field("nearness", pa.float64()),
+        ]
+        self._schema = pa.schema([*fixed, *[pa.field(n, pa.float64()) for n in self._numbers]])
+        self._writer = _Writer(path, self._schema)
+
+    def append(
+        self, base: dict[str, Any], strategy: str, columns: tuple[str, ...], *, rows: list[tuple[Any, ...]]
+    ) -> None:
+        ts, ids, outcomes, nearness, *numbers = (list(column) for column in zip(*rows, strict=True))
+        n = len(rows)
+        values = dict(zip(columns, numbers, strict=True))
+        arrays = [
+            *[pa.array([base[name]] * n).dictionary_encode() for name in self.FIXED[:4]],
+            pa.array(ts, type=pa.int64()),
+            *[pa.array(v).dictionary_encode() for v in ([strategy] * n, ids, outcomes)],
+            pa.array(nearness, type=pa.float64()),
+            *[
+                pa.array(values[name], type=pa.float64()) if name in values else pa.nulls(n, pa.float64())
+                for name in self._numbers
+            ],
+        ]
+        self._writer.write(pa.Table.from_arrays(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        self._writer.finish()

@@ -5,8 +5,8 @@ from msgspec import Struct
 from nautilus_qs.domain import Direction, Side, Signal, StopKind
 from nautilus_qs.errors import ConfigError
 from nautilus_qs.signals.bounds import require_distances, require_window
-from nautilus_qs.signals.rule import VOLUME_BARS, capped, entry_signal, exit_signal
-from nautilus_qs.signals.stops import MovingStop, StopParams, make_stop, stop_warmup_bars
+from nautilus_qs.signals.rule import VOLUME_BARS, capped, entry_signal, exit_signal, trail_of
+from nautilus_qs.signals.stops import MovingStop, StopParams, stop_warmup_bars
 
 
 class RsiParams(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -137,12 +137,7 @@ class RsiReversion:
 
     def trail(self, side: Side, stop_px: float, *, multiple: float = 1.0) -> MovingStop | None:
         """Return the stop of a new position, None when it is fixed."""
-        params = self.params
-        if params.stop is StopKind.FIXED:
-            return None
-        return make_stop(
-            params.stop, side, stop_px, trail_atr=params.stop_atr, params=params.stop_params, multiple=multiple
-        )
+        return trail_of(self.params, side, stop_px, multiple=multiple)
 
     def _side(self, numbers: tuple[float, ...]) -> Side | None:
         close, atr, rsi, before = numbers

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from nautilus_qs.domain import Action, Direction, Side, Signal, StopKind
-from nautilus_qs.signals.stops import MovingStop
+from nautilus_qs.signals.stops import MovingStop, StopParams, make_stop
 
 VOLUME_BARS = 20
 """Bars of the mean volume that limits an order's participation; every rule waits for them."""
@@ -63,6 +63,28 @@ class Rule(Protocol):
     def trail(self, side: Side, stop_px: float, *, multiple: float = 1.0) -> MovingStop | None:
         """Return the stop of a new position, None when it stays where it is."""
         ...
+
+
+class StopChoice(Protocol):
+    """The part of a rule's parameters that says how its stop moves."""
+
+    @property
+    def stop(self) -> StopKind: ...
+
+    @property
+    def stop_atr(self) -> float: ...
+
+    @property
+    def stop_params(self) -> StopParams: ...
+
+
+def trail_of(choice: StopChoice, side: Side, stop_px: float, *, multiple: float) -> MovingStop | None:
+    """Return the stop that `choice` asks for, None when it is fixed: a stop that never moves needs no bars."""
+    if choice.stop is StopKind.FIXED:
+        return None
+    return make_stop(
+        choice.stop, side, stop_px, trail_atr=choice.stop_atr, params=choice.stop_params, multiple=multiple
+    )
 
 
 def entry_signal(

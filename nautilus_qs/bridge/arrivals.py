@@ -187,22 +187,22 @@ def _skip_reason(held: Held, data: Any) -> str:
     price = _market_price(data, is_buy=held.orders[0].side == OrderSide.BUY)
     if price is None:
         return ""
-    if held.below is not None and price <= held.below:
+    exact = price.as_decimal()
+    if held.below is not None and exact <= held.below:
         return f"SKIPPED: the market at {price} is at or below {held.below}"
-    if held.above is not None and price >= held.above:
+    if held.above is not None and exact >= held.above:
         return f"SKIPPED: the market at {price} is at or above {held.above}"
     return ""
 
 
-def _market_price(data: Any, *, is_buy: bool) -> Decimal | None:
-    """Return what an arriving market order would meet: a bar leaves the market at its close."""
+def _market_price(data: Any, *, is_buy: bool) -> Any | None:
+    """Return the price that an arriving market order would meet: a bar leaves the market at its close."""
     match data:
         case QuoteTick():
-            price = data.ask_price if is_buy else data.bid_price
+            return data.ask_price if is_buy else data.bid_price
         case Bar():
-            price = data.close
+            return data.close
         case TradeTick():
-            price = data.price
+            return data.price
         case _:
             return None
-    return price.as_decimal()

@@ -1,7 +1,7 @@
 """The venue's models inside NautilusTrader's own engine, on hand-made bars: every price is worked out by hand.
 
-All strategies and venues are HEDGING. Bars carry a volume of 10,000, so that an order of 100 is a share of 1 %: 10 bp of
-impact on top of half the spread (3 bp for a stock), 13 bp in all.
+All strategies and venues are HEDGING. Bars carry a volume of 10,000, so that an order of 100 is a share of 1 %: 10 bp
+of impact on top of half the spread (3 bp for a stock), 13 bp in all.
 """
 
 from collections.abc import Callable, Iterable
@@ -263,7 +263,7 @@ def balance(engine: BacktestEngine, venue: str = "STOCKS") -> Decimal:
 FLAT = (100.0, 101.0, 99.0, 100.0)
 
 
-# -- arrival: the open of one's own market, never a stale price ---------------------------------------------------------
+# -- arrival: the open of one's own market, never a stale price -----------------------------------------------------
 
 
 def test_market_orders_of_two_instruments_each_fill_at_their_own_open() -> None:
@@ -326,7 +326,7 @@ def test_cost_multiplier_scales_slippage_and_index_funds_pay_less() -> None:
     assert strategy.prices() == {"A": 100.33}  # 3 x (1 + 10) bp
 
 
-# -- stops and targets --------------------------------------------------------------------------------------------------
+# -- stops and targets ----------------------------------------------------------------------------------------------
 
 
 def bracket_on(rows: list[tuple[int, Any]], *, stop: float, target: float, **kwargs: Any) -> Scripted:
@@ -392,7 +392,7 @@ def test_stop_and_target_stand_from_the_entry_bar_on() -> None:
     assert strategy.prices() == {"E": 100.13, "S": 94.87}
 
 
-# -- entries that are skipped --------------------------------------------------------------------------------------------
+# -- entries that are skipped ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("quantity", [100, 0.01], ids=["many lots", "one lot"])
@@ -434,14 +434,13 @@ def test_cancel_all_reaches_orders_on_their_way() -> None:
     strategy = Scripted()
     strategy.steps = [
         (day_close(0), lambda s: (s.market(share, "A", OrderSide.BUY), s.market(share, "B", OrderSide.SELL))),
-        (day_close(0) + SECOND, lambda s: s._cancel_buys(share)),
+        (day_close(0) + SECOND, lambda s: s.cancel_all_orders(share.id, OrderSide.BUY)),
     ]
-    strategy._cancel_buys = lambda instrument: strategy.cancel_all_orders(instrument.id, OrderSide.BUY)
     run_stocks(strategy, {share: sessions(share, [(0, FLAT), (1, FLAT)])})
     assert list(strategy.prices()) == ["B"]
 
 
-# -- leaving by rule: cancel, wait for the word, close -------------------------------------------------------------------
+# -- leaving by rule: cancel, wait for the word, close --------------------------------------------------------------
 
 
 def leave_at(strategy: Scripted, instrument: Any, close_ns: int) -> None:
@@ -513,7 +512,7 @@ def test_stop_put_back_beyond_the_market_closes_instead_of_being_refused() -> No
     assert strategy.fills()[-1] == ("S2", 97.87, day_open(2) + TICK_DELAY)
 
 
-# -- two strategies on one instrument --------------------------------------------------------------------------------------
+# -- two strategies on one instrument -------------------------------------------------------------------------------
 
 
 def test_two_strategies_hold_and_close_their_own_positions() -> None:
@@ -529,7 +528,7 @@ def test_two_strategies_hold_and_close_their_own_positions() -> None:
     assert one.prices() == {"E": 100.13, "S": 94.87}
 
 
-# -- fees ----------------------------------------------------------------------------------------------------------------
+# -- fees -----------------------------------------------------------------------------------------------------------
 
 
 def test_stock_sale_pays_the_fees_of_its_day_and_purchases_none() -> None:
@@ -553,12 +552,12 @@ def test_coin_orders_pay_taker_and_maker_rates_of_their_day() -> None:
     engine = engine_of({"COINS": VenueModels(fees="coinbase")}, {pair: hours(pair, rows)}, strategy)
     engine.run()
     paid = [(e.client_order_id.value, e.commission.as_decimal()) for e in strategy.seen if hasattr(e, "commission")]
-    # 2020: 0.50 % both. Entry 100.00 x (1 + 5 bp + 10 bp x sqrt(0.5)) = 100.1208, up to 100.13: 5,006.50 x 0.5 % = 25.0325.
+    # 2020: 0.50 % both. Entry: 5 bp + 10 bp x sqrt(0.5) on 100.00 = 100.1208, up to 100.13; 5,006.50 x 0.5 % = 25.0325.
     assert strategy.prices()["E"] == 100.13
     assert paid == [("E", Decimal("25.04")), ("T", Decimal("27.50"))]
 
 
-# -- carry -----------------------------------------------------------------------------------------------------------------
+# -- carry ----------------------------------------------------------------------------------------------------------
 
 
 def held(side: OrderSide, models: VenueModels, days: list[int], entry_day: int = 0) -> tuple[BacktestEngine, Carry]:
@@ -611,7 +610,7 @@ def test_margin_interest_is_charged_on_what_longs_are_worth_beyond_equity() -> N
     assert [(e.kind, e.amount) for e in heard] == [(CarryKind.MARGIN, Decimal("-10.00"))]
 
 
-# -- the same again: reset, and by node -------------------------------------------------------------------------------------
+# -- the same again: reset, and by node -----------------------------------------------------------------------------
 
 
 def test_engine_that_is_reset_gives_the_same_fills_and_carry() -> None:

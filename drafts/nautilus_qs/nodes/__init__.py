@@ -1,1 +1,0 @@
-"""Composition: a configuration becomes a running node, in a backtest or live."""

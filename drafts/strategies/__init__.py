@@ -1,1 +1,0 @@
-"""Strategies: thin shells that turn bars into proposals and verdicts into orders."""

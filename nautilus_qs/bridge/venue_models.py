@@ -80,6 +80,11 @@ class VenueModels(Struct, frozen=True, kw_only=True):
         if not 0 <= self.cost_multiplier <= 100:
             raise ConfigError(f"cost_multiplier must be in [0, 100], was {self.cost_multiplier}")
 
+    @property
+    def has_carry(self) -> bool:
+        """Whether holding costs or pays anything; a venue without carry is spared the module's cost per datum."""
+        return bool(self.dividends or self.borrow_rate or self.margin_rate)
+
     def settings(self) -> dict[str, Any]:
         """Return the keyword arguments of a ``BacktestVenueConfig`` that these models need."""
         fee, fill, carry = (_plain(config) for config in self._configs())
@@ -91,7 +96,7 @@ class VenueModels(Struct, frozen=True, kw_only=True):
             "latency_model": ImportableLatencyModelConfig(_path(LatencyModel), _path(LatencyModelConfig), latency),
             "modules": [
                 ImportableActorConfig(_path(Tape), _path(TapeConfig), {}),
-                ImportableActorConfig(_path(Carry), _path(CarryConfig), carry),
+                *([ImportableActorConfig(_path(Carry), _path(CarryConfig), carry)] if self.has_carry else []),
             ],
         }
 
@@ -103,7 +108,7 @@ class VenueModels(Struct, frozen=True, kw_only=True):
             "fee_model": TableFeeModel(fee),
             "fill_model": ImpactFillModel(fill),
             "latency_model": LatencyModel(0, self.latency_ns, 0, 0),
-            "modules": [Tape(), Carry(carry)],
+            "modules": [Tape(), *([Carry(carry)] if self.has_carry else [])],
         }
 
     def _configs(self) -> tuple[TableFeeModelConfig, ImpactFillModelConfig, CarryConfig]:

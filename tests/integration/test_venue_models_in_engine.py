@@ -440,6 +440,60 @@ def test_cancel_all_reaches_orders_on_their_way() -> None:
     assert list(strategy.prices()) == ["B"]
 
 
+def test_batch_cancel_reaches_orders_on_their_way_and_at_the_venue() -> None:
+    share = stock()
+    strategy = Scripted()
+
+    def cancel_both(s: Scripted) -> None:
+        s.cancel_orders([s.cache.order(ClientOrderId(name)) for name in ("S", "B")])
+
+    strategy.steps = [
+        (day_close(0), lambda s: s.bracket(share, stop=95.0, target=110.0)),
+        (day_close(1), lambda s: (s.market(share, "B", OrderSide.BUY), cancel_both(s))),
+    ]
+    run_stocks(strategy, {share: sessions(share, [(d, FLAT) for d in range(3)])})
+    assert strategy.prices() == {"E": 100.13}
+    assert [strategy.story(name)[-1] for name in "STB"] == ["Canceled"] * 3
+
+
+def test_leg_cancelled_on_its_way_leaves_the_entry_to_arrive() -> None:
+    share = stock()
+    strategy = Scripted()
+    strategy.steps = [
+        (day_close(0), lambda s: s.bracket(share, stop=95.0, target=110.0)),
+        (day_close(0) + SECOND, lambda s: s.cancel_order(s.cache.order(ClientOrderId("T")))),
+    ]
+    run_stocks(strategy, {share: sessions(share, [(0, FLAT), (1, FLAT)])})
+    assert strategy.prices() == {"E": 100.13}
+    assert strategy.story("T")[-1] == "Canceled"
+
+
+def test_stop_changed_on_its_way_arrives_changed() -> None:
+    share = stock()
+    strategy = Scripted()
+    strategy.steps = [
+        (day_close(0), lambda s: s.bracket(share, stop=90.0, target=110.0)),
+        (
+            day_close(0) + SECOND,
+            lambda s: s.modify_order(s.cache.order(ClientOrderId("S")), trigger_price=share.make_price(98.0)),
+        ),
+    ]
+    run_stocks(strategy, {share: sessions(share, [(0, FLAT), (1, FLAT), (2, (99.5, 100.0, 97.0, 99.0))])})
+    assert strategy.prices() == {"E": 100.13, "S": 97.87}  # 98.00 x 0.9987 = 97.8726
+
+
+def test_orders_on_their_way_at_the_end_are_forgotten_by_a_reset() -> None:
+    share = stock()
+    strategy = Scripted()
+    strategy.steps = [(day_close(1), lambda s: s.market(share, "A", OrderSide.BUY))]
+    engine = run_stocks(strategy, {share: sessions(share, [(0, FLAT), (1, FLAT), (2, FLAT)][:2])})
+    # The timer of a step after the last datum fires, so the order was sent; nothing trades any more.
+    client = tape_of(engine.kernel.msgbus, "STOCKS").queue
+    assert strategy.fills() == []
+    engine.reset()
+    assert not client.is_waiting
+
+
 # -- leaving by rule: cancel, wait for the word, close --------------------------------------------------------------
 
 
@@ -565,7 +619,8 @@ def held(side: OrderSide, models: VenueModels, days: list[int], entry_day: int =
     strategy = Scripted()
     strategy.steps = [(day_close(entry_day), lambda s: s.market(share, "A", side))]
     engine = run_stocks(strategy, {share: sessions(share, [(d, FLAT) for d in days])}, models)
-    carry = next(m for m in tape_of(engine.kernel.msgbus, "STOCKS").exchange.modules if isinstance(m, Carry))
+    modules = tape_of(engine.kernel.msgbus, "STOCKS").exchange.modules
+    carry = next(module for module in modules if isinstance(module, Carry))
     return engine, carry
 
 
@@ -595,6 +650,12 @@ def test_borrow_fee_accrues_for_each_calendar_day_a_short_is_held() -> None:
     # 100 x 100.00 x 3.6 % / 360 x 3 = 3.00.
     assert [(e.kind, e.amount) for e in carry.entries] == [(CarryKind.BORROW, Decimal("-3.00"))]
     assert balance(engine) == Decimal("99997.00")
+
+
+def test_nothing_accrues_on_a_flat_account_or_to_longs_that_are_paid_for() -> None:
+    models = VenueModels(borrow_rate=Decimal("0.036"), margin_rate=Decimal("0.072"))
+    _, carry = held(OrderSide.BUY, models, [3, 4, 7], entry_day=4)
+    assert carry.entries == []
 
 
 def test_margin_interest_is_charged_on_what_longs_are_worth_beyond_equity() -> None:
@@ -628,7 +689,8 @@ def test_engine_that_is_reset_gives_the_same_fills_and_carry() -> None:
     assert balance(engine) == cash
 
 
-def test_node_with_importable_models_fills_as_the_engine_does(tmp_path: Any) -> None:
+@pytest.mark.parametrize("chunk_size", [None, 3], ids=["one shot", "streamed"])
+def test_node_with_importable_models_fills_as_the_engine_does(tmp_path: Any, chunk_size: int | None) -> None:
     share, other = stock("AAA"), stock("BBB")
     catalog = ParquetDataCatalog(str(tmp_path))
     catalog.write_data([share, other])
@@ -655,6 +717,7 @@ def test_node_with_importable_models_fills_as_the_engine_does(tmp_path: Any) -> 
             BacktestDataConfig(catalog_path=str(tmp_path), data_cls=Bar, instrument_ids=ids, bar_spec="1-DAY-LAST"),
         ],
         engine=BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True), run_analysis=False),
+        chunk_size=chunk_size,
         raise_exception=True,
         dispose_on_completion=False,
     )

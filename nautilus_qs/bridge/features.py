@@ -4,17 +4,18 @@ A features object belongs to one instrument. It is fed every closed bar once, in
 with the rule's numbers or with None while any of its windows is not full. A bar it was not fed does not exist to it.
 
 NautilusTrader's compiled RSI is used as it is: Wilder's smoothing starts from zero for gains and losses alike, so their
-ratio is that of the weighted means from the first change on, and nothing needs to be seeded. It never forgets entirely:
-600 bars weigh the older past below 1e-19. Its Bollinger bands, average true range and Donchian channel cost 4.1, 2.0
-and 1.1 microseconds an update when called from Python (each copies its window into a new array), more than everything
-else done on a quiet bar: the windows of :mod:`nautilus_qs.indicators` stand in for them, and tests compare the two.
-The regime sees one bar a day and uses NautilusTrader's.
+ratio is that of the weighted means from the first change on, and nothing needs to be seeded. It never forgets entirely,
+but with period 14 all that lies more than 600 bars back weighs below 1e-19.
+
+Its Bollinger bands, average true range and Donchian channel cost 4.1, 2.0 and 1.1 microseconds an update when called
+from Python (each copies its window into a new array), more than everything else done on a quiet bar: the windows of
+:mod:`nautilus_qs.indicators` stand in for them, and tests compare the two. The regime sees one bar a day and uses
+NautilusTrader's.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from math import nan
-from typing import Any
 
 from nautilus_trader.indicators import AverageTrueRange, MovingAverageType, RelativeStrengthIndex
 
@@ -95,7 +96,9 @@ class Features:
             return StopInputs(high, low, close, self._range.value)
         return StopInputs(high, low, close, self._range.value, extremes.atr, extremes.high, extremes.low)
 
-    def update_raw(self, open_: float, high: float, low: float, close: float, volume: float) -> Any:
+    def update_raw(
+        self, open_: float, high: float, low: float, close: float, volume: float
+    ) -> tuple[float, ...] | None:
         """Take one closed bar and return the numbers in the order of the rule's columns, None while warming."""
         raise NotImplementedError  # each rule's own
 

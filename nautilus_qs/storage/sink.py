@@ -21,24 +21,3 @@ class Sink(Protocol):
     def close(self) -> None:
         """Write what is still held back; the sink takes nothing more."""
         ...
-
-
-class MemorySink:
-    """Keeps rows in lists by type; for tests."""
-
-    def __init__(self) -> None:
-        self.rows: dict[type, list[Row]] = {}
-        self.signals: list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]] = []
-
-    def write(self, row: Row) -> None:
-        """Keep one row."""
-        self.rows.setdefault(type(row), []).append(row)
-
-    def write_signals(
-        self, base: dict[str, Any], strategy: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
-    ) -> None:
-        """Keep the bars of one strategy."""
-        self.signals.append((strategy, columns, rows))
-
-    def close(self) -> None:
-        """Nothing is held back."""

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nautilus_qs.bridge.features import features_for
+from nautilus_qs.bridge.features import RegimeFeatures, features_for
 from nautilus_qs.domain import Side
 from nautilus_qs.signals import BollingerBounce, Breakout, RsiReversion
 from nautilus_qs.signals.stops import StopInputs
+from tests.acceptance import reference_regime
 from tests.acceptance import reference_signals as reference
 
 RULES = {rule.name: rule for rule in (BollingerBounce, RsiReversion, Breakout)}
@@ -91,6 +92,14 @@ def test_trailing_stop_on_real_trades_is_touched_on_the_days_of_pandas(frames, s
             stop.update(StopInputs(high, low, close, rows[day][0][1]))
         assert bars.at[last, "low"] <= stop.px
         assert kind == ("trailing_stop" if stop.px > signal.stop_px else "stop")
+
+
+def test_regime_features_on_real_bars_have_the_numbers_of_pandas(frames):
+    bars, features = frames["SPY"], RegimeFeatures()
+    read = [features.update_raw(*raw) for raw in bars[["high", "low", "close"]].itertuples(index=False)]
+    expected = reference_regime.features(bars).dropna()
+    assert [date for date, pair in zip(bars.index, read, strict=True) if pair is not None] == list(expected.index)
+    np.testing.assert_allclose([pair for pair in read if pair is not None], expected, rtol=1e-8, atol=1e-10)
 
 
 def test_reference_trades_of_a_drawn_path_are_those_worked_by_hand():

@@ -483,15 +483,29 @@ def test_stop_changed_on_its_way_arrives_changed() -> None:
 
 
 def test_orders_on_their_way_at_the_end_are_forgotten_by_a_reset() -> None:
-    share = stock()
+    share, other = stock("AAA"), stock("BBB")
     strategy = Scripted()
     strategy.steps = [(day_close(1), lambda s: s.market(share, "A", OrderSide.BUY))]
-    engine = run_stocks(strategy, {share: sessions(share, [(0, FLAT), (1, FLAT), (2, FLAT)][:2])})
-    # The timer of a step after the last datum fires, so the order was sent; nothing trades any more.
+    data = {
+        share: sessions(share, [(0, FLAT), (1, FLAT)]),
+        other: sessions(other, [(0, FLAT), (1, FLAT), (2, FLAT)]),
+    }
+    engine = run_stocks(strategy, data)
     client = tape_of(engine.kernel.msgbus, "STOCKS").queue
-    assert strategy.fills() == []
+    assert strategy.story("A") == ["Initialized", "Submitted"]
+    assert client.is_waiting
     engine.reset()
     assert not client.is_waiting
+
+
+@pytest.mark.parametrize(("close", "fills"), [(96.0, ["E"]), (95.0, []), (110.0, [])])
+def test_entry_without_open_ticks_is_judged_by_the_close_it_would_fill_at(close: float, fills: list[str]) -> None:
+    share = stock()
+    strategy = Scripted()
+    strategy.steps = [(day_close(0), lambda s: s.bracket(share, stop=95.0, target=110.0))]
+    row = (100.0, 111.0, 94.0, close)
+    run_stocks(strategy, {share: sessions(share, [(0, FLAT), (1, row)], ticks=False)})
+    assert list(strategy.prices()) == fills
 
 
 # -- leaving by rule: cancel, wait for the word, close --------------------------------------------------------------

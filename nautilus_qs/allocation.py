@@ -228,8 +228,9 @@ def _losers(entries: list[Proposal], margin: float) -> dict[tuple[str, Side], st
         if rival is None:
             continue
         lead = entry.signal.confidence - rival.signal.confidence
-        if not lead >= margin - _TIE:  # also where a confidence is NaN: then both lose
-            verb = "is stronger" if lead <= _TIE - margin else "cancels it out"
+        # Also where a confidence is NaN, or both are equal and the margin is 0: then both lose.
+        if not (lead > 0.0 and lead >= margin - _TIE):
+            verb = "is stronger" if lead < 0.0 and lead <= _TIE - margin else "cancels it out"
             lost[instrument_id, side] = (
                 f"{rival.strategy} {rival.signal.side} {verb}: confidence {rival.signal.confidence:g} against "
                 f"{entry.signal.confidence:g}"

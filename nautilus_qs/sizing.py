@@ -220,7 +220,7 @@ def multiplier_product(multipliers: Iterable[tuple[str, float]], params: SizingP
     """
     product = 1.0
     for _, factor in multipliers:
-        if not 0.0 <= factor < math.inf:
+        if not 0.0 < factor < math.inf:
             return 0.0
         product *= factor
     return min(product, params.max_multiplier)

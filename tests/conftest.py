@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow, not wrong.
+settings.register_profile("any_machine", deadline=None)
+settings.load_profile("any_machine")
 
 
 def data_root() -> Path | None:

@@ -38,6 +38,7 @@ from nautilus_qs.sizing import (
     RiskFraction,
     allocation_size,
     multiplier_product,
+    regime_cap,
     risk_fraction,
     risk_size,
     round_down,
@@ -149,11 +150,11 @@ class Chain:
         """
         situation, ledger, params = self._situation, self._ledger, self._params
         instrument, equity = ledger.instruments.get(facts.instrument_id), situation.equity
-        price = facts.price if facts.price is not None else ledger.mark_of(facts.instrument_id)
+        price = _price_of(facts, ledger.mark_of(facts.instrument_id))
         if instrument is None or equity is None or not equity > 0 or price is None or not price > 0:
             return "RISK_UNKNOWN instrument, equity or price is not known"
         tally = ledger.tally(facts.strategy, instrument, facts.side)
-        checks = [self._mode(), self._weight(facts.strategy)]
+        checks = [self._mode(), self._weight(facts.strategy), self._regime_cap()]
         if not tally.is_held:
             checks += self._counts(facts.strategy, tally)
         weight = situation.weights.get(facts.strategy, 0.0)
@@ -209,6 +210,10 @@ class Chain:
         weight = self._situation.weights.get(strategy, 0.0)
         return Check("regime_weight", weight > 0.0, weight, 0.0)
 
+    def _regime_cap(self) -> Check:
+        cap = regime_cap(self._situation.risk_regime, self._params.sizing)
+        return Check("regime_cap", cap > 0.0, cap, 0.0, "" if cap > 0.0 else self._situation.risk_regime.value)
+
     def _counts(self, strategy: str, tally: Tally) -> tuple[Check, Check]:
         limits = self._params.risk
         own = limits.max_positions_per_strategy
@@ -227,6 +232,8 @@ class Chain:
             return f"equity must be above 0, was {equity}"
         if not 0.0 < signal.reference_px < math.inf:
             return f"the reference price must be a positive number, was {signal.reference_px}"
+        if not 0.0 <= signal.confidence <= 1.0:
+            return f"the confidence must be in [0, 1], was {signal.confidence}"
         return ""
 
     def _size(
@@ -335,3 +342,11 @@ def stop_of(signal: Signal, price: Decimal) -> tuple[Decimal | None, str]:
     if is_beyond:
         return exact_px, ""
     return None, f"the stop of a {signal.side} entry at {price} must lie on the losing side, was {exact_px}"
+
+
+def _price_of(facts: OrderFacts, mark_px: Decimal | None) -> Decimal | None:
+    """Return the price that an order which nobody proposed is judged by, None where none is known."""
+    if facts.price is None or mark_px is None:
+        return mark_px if facts.price is None else facts.price
+    # A sale at a limit far below the market is filled at the market, not at its limit.
+    return max(facts.price, mark_px) if facts.side is Side.SHORT else facts.price

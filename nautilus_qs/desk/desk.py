@@ -128,6 +128,8 @@ class Desk:
 
     def on_week_end(self, rng: np.random.Generator) -> dict[str, KellyEstimate]:
         """Recompute the Kelly estimates after the week's last session; return those that are new."""
+        for grant in self._ledger.grants.values():
+            grant.is_probe = False  # the new week has a probe of its own: that of the old one is not given back
         return self._record.on_week_end(rng)
 
     def on_sharpes(self, sharpes: Mapping[str, float]) -> None:

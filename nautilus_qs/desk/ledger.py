@@ -65,9 +65,8 @@ class Ledger:
             The facts of the instrument are not known; nothing is taken in.
 
         """
-        grant = self.grants.get(client_order_id)
-        if grant is not None:
-            grant.fill(abs(quantity))
+        if not quantity:  # it would be a short position of nothing, and keep its strategy from entering
+            return
         side = Side.LONG if quantity > 0 else Side.SHORT
         size = abs(quantity)
         position = self._positions.get(key)
@@ -85,6 +84,9 @@ class Ledger:
             self._stops.pop(key, None)
             if rest:
                 self._open(key, side, rest, px)
+        grant = self.grants.get(client_order_id)
+        if grant is not None:
+            grant.fill(size)
 
     def on_stop(self, key: Key, px: Decimal | None) -> None:
         """Take where the stop of a position rests now, None when it is gone; it may come before the position."""

@@ -235,8 +235,7 @@ class Breakers:
             The equity is not finite; the state is unchanged.
 
         """
-        if not equity.is_finite():
-            raise DataError(f"equity must be a finite amount, was {equity} at {ts}; check marks and balances")
+        _require_finite(equity, ts)
         if stale:
             return []
         events: list[BreakerEvent] = []
@@ -305,8 +304,14 @@ class Breakers:
         detail : str
             Who, and why.
 
+        Raises
+        ------
+        DataError
+            The equity is not finite; the state is unchanged.
+
         """
         if equity is not None:
+            _require_finite(equity, ts)
             self._equity = equity
         events = [
             self._event(ts, breaker, BreakerChange.RESTART, heat_open, detail)
@@ -411,6 +416,11 @@ class Breakers:
 def _complement(share: float) -> Decimal:
     """Return 1 - share, exactly: 1 - 0.05 in floats lies above 0.95."""
     return 1 - Decimal(repr(float(share)))
+
+
+def _require_finite(equity: Decimal, ts: int) -> None:
+    if not equity.is_finite():
+        raise DataError(f"equity must be a finite amount, was {equity} at {ts}; check marks and balances")
 
 
 def _require_within(name: str, value: float, low: float, high: float) -> None:

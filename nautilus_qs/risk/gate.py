@@ -156,7 +156,7 @@ class Gate:
         quantity, current : Decimal
             Its quantity after and before.
         price : Decimal or None
-            Its limit price after, None when it has none or keeps it.
+            Its limit or trigger price after, None when it has none or keeps it.
 
         """
         try:
@@ -197,10 +197,11 @@ class Gate:
             return f"RISK_GATE_QUANTITY must be above 0, was {facts.quantity}"
         if self._is_reducing(facts):
             key = (facts.strategy, facts.instrument_id, facts.side, facts.quantity)
-            if facts.parent_id is None:
-                self._closes[facts.client_order_id] = key
-            else:
+            if facts.reduce_only and (facts.parent_id is not None or facts.price is not None):
+                # It rests, and is cut to the position that is left: a stop must not keep others from closing.
                 self._legs[facts.client_order_id] = facts.quantity
+            else:
+                self._closes[facts.client_order_id] = key
             return None
         parent = self._permits.get(facts.parent_id) if facts.parent_id is not None else None
         if parent is not None and self._is_leg(facts, parent):
@@ -220,7 +221,8 @@ class Gate:
                 f"RISK_GATE_GRANT must be {permit.side} of {permit.instrument_id} by {permit.strategy} up to "
                 f"{permit.remaining}, was {facts.side} {facts.quantity} of {facts.instrument_id} by {facts.strategy}"
             )
-        if parent is not None and parent.covers(facts):
+        # An order that went out whole has nothing left to split: its slices would open the same units again.
+        if parent is not None and not parent.has_passed and parent.covers(facts):
             parent.remaining -= facts.quantity
             self._permits[facts.client_order_id] = _Permit(facts, has_passed=True, parent=parent)
             return None
@@ -234,7 +236,8 @@ class Gate:
 
         The position decides, not the flag. An order that is flagged is judged against the whole position: a stop, a
         target and an emergency close may stand side by side, since a venue lets none of them open anything. One that
-        is not flagged must also leave room for every other close under way, or two of them would turn the position.
+        is not flagged must also leave room for every other close under way, or two of them would turn the position; a
+        flagged one that rests is none of these, for it is cut when the position is.
         """
         held = facts.position_quantity
         if held == 0 or (held > 0) is (facts.side is Side.LONG):

@@ -1,0 +1,234 @@
+"""The equity actor: marks the account to market across venues. Breakers and statistics know no other equity.
+
+It keeps what it needs from events (positions by id, balances by account) instead of asking the portfolio: the
+portfolio's own equity counts spot coins twice, and asking it on every bar costs more than the engine itself.
+"""
+
+from decimal import Decimal
+from math import fsum
+from typing import Any, NamedTuple
+
+from nautilus_trader.common.actor import Actor
+from nautilus_trader.common.config import ActorConfig
+from nautilus_trader.model.data import Bar, BarType
+from nautilus_trader.model.enums import AccountType
+from nautilus_trader.model.events import PositionClosed
+
+from nautilus_qs.bridge import messages as bus
+from nautilus_qs.clock import AccountDay
+from nautilus_qs.risk import VenueAccount
+
+_CENT_OF_A_CENT = 4
+_ZERO = Decimal(0)
+
+
+class EquityActorConfig(ActorConfig, frozen=True, kw_only=True):
+    """What is marked, and from when.
+
+    Parameters
+    ----------
+    bar_types
+        Every bar type that marks a position.
+    trade_from_ns
+        Marks before this time are not published: the account cannot have changed.
+    day_zone
+        Time zone of the account's day.
+    max_mark_age_secs
+        A mark older than this makes the equity stale; 0 turns the test off (backtest).
+    """
+
+    bar_types: tuple[str, ...]
+    trade_from_ns: int = 0
+    day_zone: str = "America/New_York"
+    max_mark_age_secs: float = 0.0
+
+
+class Held(NamedTuple):
+    """A position as it is marked: signed units, entry price, and the margin account it is in ("" in a cash account)."""
+
+    instrument_id: str
+    quantity: float
+    entry_px: float
+    margin_venue: str
+
+
+class EquityActor(Actor):
+    """Publishes an :class:`~nautilus_qs.bridge.messages.EquityPoint` per bar time while anything is open.
+
+    The marks of one bar time are complete when a later event arrives: they are published then, before that event
+    changes a position or a balance.
+    """
+
+    def __init__(self, config: EquityActorConfig) -> None:
+        super().__init__(config)
+        self.bars_seen = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.bars_seen = 0
+        self._marks: dict[str, float] = {}
+        self._mark_ts: dict[str, int] = {}
+        self._positions: dict[str, Held] = {}
+        self._margin: dict[str, Decimal] = {}
+        self._cash: dict[str, dict[str, Decimal]] = {}
+        self._spot: dict[tuple[str, str], str] = {}
+        self._daily: set[str] = set()
+        self._ids: dict[Any, str] = {}
+        self._closes: dict[str, tuple[int, float]] = {}
+        self._ts = 0
+        self._is_due = False
+        self._last_day: Any = None
+        self._day = AccountDay(self.config.day_zone)
+        self._trade_from_ns = self.config.trade_from_ns
+
+    def on_start(self) -> None:
+        """Subscribe to bars, accounts and positions."""
+        for text in self.config.bar_types:
+            bar_type = BarType.from_str(text)
+            iid = str(bar_type.instrument_id)
+            self._ids[bar_type] = iid
+            if bar_type.spec.is_time_aggregated() and bar_type.spec.timedelta.days >= 1:
+                self._daily.add(iid)
+            instrument = self.cache.instrument(bar_type.instrument_id)
+            base = getattr(instrument, "base_currency", None)
+            if base is not None:
+                self._spot[str(bar_type.instrument_id.venue), base.code] = iid
+            self.subscribe_bars(bar_type)
+        for account in self.cache.accounts():
+            self._take_account(account.last_event)
+        self.msgbus.subscribe("events.account.*", self._on_account)
+        self.msgbus.subscribe("events.position.*", self._on_position)
+        self.msgbus.register(bus.ENDPOINT_MARK, self._on_mark_request)
+
+    def on_stop(self) -> None:
+        """Mark what is still due."""
+        self._mark_if_due()
+        self.msgbus.deregister(bus.ENDPOINT_MARK, self._on_mark_request)
+
+    def on_reset(self) -> None:
+        """Forget everything: equal to a new actor."""
+        self._begin()
+
+    def on_bar(self, bar: Bar) -> None:
+        """Take the close as the instrument's mark."""
+        self.bars_seen += 1
+        ts = bar.ts_event
+        if ts > self._ts:
+            if self._is_due:
+                self._mark_if_due()
+            self._ts = ts
+            self._is_due = ts >= self._trade_from_ns
+        iid = self._ids[bar.bar_type]
+        close = bar.close.as_double()
+        self._marks[iid] = close
+        self._mark_ts[iid] = ts
+        if iid in self._daily:
+            self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, self._day.of(ts).toordinal(), close))
+        else:
+            self._on_intraday_close(iid, ts, close)
+
+    def _on_intraday_close(self, iid: str, ts: int, close: float) -> None:
+        # A bar that closes at midnight belongs to the day that ends there.
+        day = self._day.of(ts - 1).toordinal()
+        before = self._closes.get(iid)
+        if before is not None and before[0] != day:
+            self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, before[0], before[1]))
+        self._closes[iid] = (day, close)
+
+    def _mark_if_due(self) -> None:
+        """Publish one point per bar time while anything is held, and one a day otherwise."""
+        if not self._is_due:
+            return
+        self._is_due = False
+        day = self._day.of(self._ts)
+        if self._positions or self._has_coins() or day != self._last_day:
+            self._last_day = day
+            self.msgbus.publish(bus.EQUITY, self._point(self._ts))
+
+    def _on_mark_request(self, request: bus.MarkRequest) -> None:
+        self._is_due = False
+        self._last_day = self._day.of(self._ts)
+        request.point = self._point(self._ts)
+        request.marks = self._marks
+        request.accounts = tuple(self._accounts())
+
+    def _point(self, ts: int) -> bus.EquityPoint:
+        values = [held.quantity * self._mark(held) for held in self._positions.values()]
+        cash = sum(self._margin.values(), sum((b.get("USD", _ZERO) for b in self._cash.values()), _ZERO))
+        return bus.EquityPoint(
+            ts,
+            cash + _money(fsum([*self._unrealised(), *self._coins()])),
+            cash,
+            fsum(map(abs, values)),
+            fsum(values),
+            len(values),
+            is_stale=self._is_stale(ts),
+        )
+
+    def _accounts(self) -> list[VenueAccount]:
+        margin = [
+            VenueAccount(venue, is_margin=True, cash=_ZERO, equity=total + _money(fsum(self._unrealised(venue))))
+            for venue, total in self._margin.items()
+        ]
+        cash = [
+            VenueAccount(venue, is_margin=False, cash=balances.get("USD", _ZERO), equity=_ZERO)
+            for venue, balances in self._cash.items()
+        ]
+        return margin + cash
+
+    def _mark(self, held: Held) -> float:
+        return self._marks.get(held.instrument_id, held.entry_px)
+
+    def _unrealised(self, venue: str = "") -> list[float]:
+        """Return the open profit of positions in margin accounts; coins in a cash account are balances."""
+        return [
+            held.quantity * (self._mark(held) - held.entry_px)
+            for held in self._positions.values()
+            if held.margin_venue and (not venue or held.margin_venue == venue)
+        ]
+
+    def _coins(self) -> list[float]:
+        return [
+            float(total) * self._marks.get(self._spot.get((venue, code), ""), 0.0)
+            for venue, balances in self._cash.items()
+            for code, total in balances.items()
+            if code != "USD"
+        ]
+
+    def _has_coins(self) -> bool:
+        return any(total and code != "USD" for b in self._cash.values() for code, total in b.items())
+
+    def _is_stale(self, ts: int) -> bool:
+        limit = self.config.max_mark_age_secs
+        if limit <= 0:
+            return False
+        oldest = min((self._mark_ts.get(held.instrument_id, 0) for held in self._positions.values()), default=ts)
+        return ts - oldest > limit * 1e9
+
+    def _on_account(self, event: Any) -> None:
+        if event.ts_event > self._ts:
+            self._mark_if_due()
+        self._take_account(event)
+
+    def _take_account(self, event: Any) -> None:
+        venue = event.account_id.get_issuer()
+        if event.account_type == AccountType.CASH:
+            self._cash[venue] = {b.currency.code: b.total.as_decimal() for b in event.balances}
+        else:
+            self._margin[venue] = sum((b.total.as_decimal() for b in event.balances), _ZERO)
+
+    def _on_position(self, event: Any) -> None:
+        if event.ts_event > self._ts:
+            self._mark_if_due()
+        key = event.position_id.value
+        if isinstance(event, PositionClosed):
+            self._positions.pop(key, None)
+            return
+        venue = event.account_id.get_issuer()
+        self._positions[key] = Held(
+            str(event.instrument_id), event.signed_qty, event.avg_px_open, venue if venue in self._margin else ""
+        )
+
+
+def _money(amount: float) -> Decimal:
+    return Decimal(repr(round(amount, _CENT_OF_A_CENT)))

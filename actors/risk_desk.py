@@ -1,0 +1,254 @@
+"""The risk desk's shell: facts and proposals in, verdicts out. All reasoning is :class:`nautilus_qs.desk.Desk`'s."""
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from nautilus_trader.common.actor import Actor
+from nautilus_trader.common.config import ActorConfig
+from nautilus_trader.model.data import Bar, BarType
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.events import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderDenied,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderUpdated,
+)
+
+from nautilus_qs.bridge import messages as bus
+from nautilus_qs.bridge import orders as legs
+from nautilus_qs.bridge.batch import Batches
+from nautilus_qs.bridge.facts import instrument_facts
+from nautilus_qs.clock import AccountDay
+from nautilus_qs.desk import Desk, DeskParams, Leg
+from nautilus_qs.desk.refusal import refusal
+from nautilus_qs.domain import Proposal, RegimeUpdate, TradeResult, TradingMode, Verdict
+from nautilus_qs.risk import BreakerEvent
+
+# After the gate, before the strategies: an event must have changed the books when somebody acts on it.
+_EARLY = 5
+
+
+class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
+    """The rules of the desk.
+
+    Parameters
+    ----------
+    instruments
+        Every instrument that may be traded.
+    params
+        Capital, sizes, limits and breakers.
+    expected_bar_types, batch_wait_ns
+        Bars that complete a batch, and how long it waits for them; none and 1 ns in a backtest.
+    day_zone
+        Time zone of the account's day.
+    seed
+        Of the bootstrap behind the Kelly interval.
+    """
+
+    instruments: tuple[str, ...]
+    params: DeskParams
+    expected_bar_types: tuple[str, ...] = ()
+    batch_wait_ns: int = 1
+    day_zone: str = "America/New_York"
+    seed: int = 1
+
+
+class RiskDesk(Actor):
+    """Decides the proposals of one bar time together and publishes a verdict on each."""
+
+    def __init__(self, config: RiskDeskConfig) -> None:
+        super().__init__(config)
+        self._dispatch = {
+            OrderFilled: self._on_fill,
+            OrderAccepted: self._on_stop_rests,
+            OrderUpdated: self._on_stop_rests,
+            OrderCanceled: self._on_closed,
+            OrderDenied: self._on_closed,
+            OrderExpired: self._on_closed,
+            OrderRejected: self._on_closed,
+        }
+        self._desk = Desk(config.params)
+        expected = [str(BarType.from_str(text).instrument_id) for text in config.expected_bar_types]
+        self._batches = Batches(expected, config.batch_wait_ns)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._desk.reset()
+        self._batches.reset()
+        self._rng = np.random.default_rng(self.config.seed)
+        self._day = AccountDay(self.config.day_zone)
+        self._week: tuple[int, int] | None = None
+        self._mode = TradingMode.NORMAL
+        self._is_faulted = False
+
+    def on_start(self) -> None:
+        """Learn the instruments and listen."""
+        facts = [instrument_facts(self.cache.instrument(legs.instrument_id(iid))) for iid in self.config.instruments]
+        self._desk.set_instruments({fact.instrument_id: fact for fact in facts})
+        subscribe = self.msgbus.subscribe
+        subscribe(bus.PROPOSALS, self._on_proposal)
+        subscribe(bus.UNUSED, self._desk.on_order_closed)
+        subscribe(bus.REGIMES, self._on_regime)
+        subscribe(bus.EQUITY, self._on_equity)
+        subscribe(bus.DAILY_CLOSES, self._on_daily_close)
+        subscribe(bus.TRADES, self._on_trade)
+        subscribe(bus.FAULTS, self._on_fault)
+        subscribe("events.order.*", self._on_order_event, priority=_EARLY)
+        self.msgbus.register(bus.ENDPOINT_JUDGE, self._on_judge)
+        for text in self.config.expected_bar_types:
+            self.subscribe_bars(BarType.from_str(text))
+
+    def on_stop(self) -> None:
+        """Record what the last bar proposed; it can no longer be traded."""
+        for ts in self._batches.waiting:
+            for proposal in self._batches.close(ts):
+                self._refuse(proposal, "end_of_run", "no bar follows")
+        self.msgbus.deregister(bus.ENDPOINT_JUDGE, self._on_judge)
+
+    def on_reset(self) -> None:
+        """Forget everything: equal to a new desk."""
+        self._begin()
+
+    # -- proposals -------------------------------------------------------------------------------------------------
+
+    def _on_proposal(self, proposal: Proposal) -> None:
+        opened = self._batches.add(proposal)
+        if opened is None:
+            self._refuse(proposal, "late", "its batch has been decided")
+        elif opened:
+            deadline = self._batches.deadline(self.clock.timestamp_ns())
+            self.clock.set_time_alert_ns(f"batch:{proposal.ts_batch}", deadline, self._on_deadline)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Count an instrument's report towards its batch."""
+        if self._batches.report(bar.ts_event, str(bar.bar_type.instrument_id)):
+            self.clock.cancel_timer(f"batch:{bar.ts_event}")
+            self._decide(bar.ts_event)
+
+    def _on_deadline(self, event: Any) -> None:
+        self._decide(int(event.name.partition(":")[2]))
+
+    def _decide(self, ts_batch: int) -> None:
+        proposals = self._batches.close(ts_batch)
+        try:
+            verdicts = self._judge_batch(proposals)
+        except Exception as error:  # noqa: BLE001  a fault of the desk opens nothing, and nothing after it
+            self._is_faulted = True
+            self.msgbus.publish(
+                bus.FAULTS, bus.Fault(self.clock.timestamp_ns(), "risk_desk", repr(error), is_critical=True)
+            )
+            verdicts = [refusal(one, "desk_fault", self.clock.timestamp_ns(), detail=repr(error)) for one in proposals]
+        for verdict in verdicts:
+            self._publish(verdict)
+
+    def _judge_batch(self, proposals: list[Proposal]) -> list[Verdict]:
+        now_ns = self.clock.timestamp_ns()
+        request = bus.MarkRequest(now_ns)
+        self.msgbus.send(bus.ENDPOINT_MARK, request)
+        if request.point is None:
+            return [refusal(one, "no_equity", now_ns, detail="the account was not marked") for one in proposals]
+        for instrument_id, px in request.marks.items():
+            self._desk.on_mark(instrument_id, px)
+        for account in request.accounts:
+            self._desk.on_account(account)
+        self._on_equity(request.point)
+        return self._desk.decide(proposals, now_ns)
+
+    def _refuse(self, proposal: Proposal, check: str, detail: str) -> None:
+        self._publish(refusal(proposal, check, self.clock.timestamp_ns(), detail=detail))
+
+    def _publish(self, verdict: Verdict) -> None:
+        self.msgbus.publish(bus.verdict_topic(verdict.proposal.strategy), verdict)
+
+    def _on_judge(self, request: bus.JudgeRequest) -> None:
+        request.reason = self._desk.judge(request.facts)
+
+    # -- facts -----------------------------------------------------------------------------------------------------
+
+    def _on_equity(self, point: bus.EquityPoint) -> None:
+        desk = self._desk
+        day = self._day.of(point.ts)
+        week = day.isocalendar()[:2]
+        if self._week is not None and week != self._week:
+            desk.on_week_end(self._rng)
+        self._week = week
+        self._tell(desk.on_equity(point.ts, day.toordinal(), point.equity, stale=point.is_stale), point.ts)
+        self.msgbus.publish(
+            bus.ACCOUNT, bus.AccountPoint(point, desk.heat(), desk.breakers.drawdown, desk.breakers.mode)
+        )
+
+    def _tell(self, events: list[BreakerEvent], ts: int) -> None:
+        """Publish what the breakers did, and the mode when it changed."""
+        for event in events:
+            self.msgbus.publish(bus.BREAKERS, event)
+        mode = self._desk.breakers.mode
+        if self._is_faulted and mode is TradingMode.NORMAL:
+            mode = TradingMode.HALTED
+        if mode is self._mode:
+            return
+        self._mode = mode
+        self.msgbus.publish(bus.MODES, bus.ModeChange(ts, mode, ", ".join(sorted(self._desk.breakers.tripped))))
+        if mode is not TradingMode.NORMAL:
+            self._cancel_entries()
+
+    def _cancel_entries(self) -> None:
+        for order in [*self.cache.orders_open(), *self.cache.orders_inflight()]:
+            if not order.is_reduce_only and order.parent_order_id is None:
+                self.msgbus.publish(bus.CANCELS, order.client_order_id.value)
+
+    def _on_regime(self, update: RegimeUpdate) -> None:
+        self._tell(self._desk.on_regime(update), update.ts)
+
+    def _on_daily_close(self, close: bus.DailyClose) -> None:
+        self._desk.on_day_close(close.instrument_id, close.day, close.close)
+
+    def _on_trade(self, trade: bus.ClosedTrade) -> None:
+        self._desk.on_trade(TradeResult(trade.strategy, trade.exit_ts, trade.r_multiple, trade.return_frac))
+
+    def _on_fault(self, fault: bus.Fault) -> None:
+        if fault.is_critical:
+            self._is_faulted = True
+            self._tell([], fault.ts)
+
+    def _on_order_event(self, event: Any) -> None:
+        handler = self._dispatch.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def _on_fill(self, event: Any) -> None:
+        text = event.client_order_id.value
+        quantity = event.last_qty.as_decimal()
+        self._desk.on_fill(
+            event.strategy_id.get_tag(),
+            event.instrument_id.value,
+            # A position of another origin is known by the engine's id, for it has no decision.
+            legs.decision_of(text) or (text if event.position_id is None else event.position_id.value),
+            quantity=quantity if event.order_side == OrderSide.BUY else -quantity,
+            px=event.last_px.as_decimal(),
+            client_order_id=text,
+        )
+        order = self.cache.order(event.client_order_id)
+        if order is not None and order.is_closed:
+            self._desk.on_order_closed(text)
+
+    def _on_stop_rests(self, event: Any) -> None:
+        text = event.client_order_id.value
+        if legs.leg_of(text) is not Leg.STOP:
+            return
+        trigger = event.trigger_price if isinstance(event, OrderUpdated) else None
+        if trigger is None:
+            trigger = self.cache.order(event.client_order_id).trigger_price
+        self._on_stop(event, text, trigger.as_decimal())
+
+    def _on_closed(self, event: Any) -> None:
+        text = event.client_order_id.value
+        if legs.leg_of(text) is Leg.STOP:
+            self._on_stop(event, text, None)
+        self._desk.on_order_closed(text)
+
+    def _on_stop(self, event: Any, text: str, stop_px: Decimal | None) -> None:
+        self._desk.on_stop(event.strategy_id.get_tag(), event.instrument_id.value, legs.decision_of(text), stop_px)

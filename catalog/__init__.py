@@ -1,0 +1,1 @@
+"""Market data at rest: sources, ingest, quality and reading of the Parquet catalog."""

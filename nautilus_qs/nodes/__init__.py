@@ -1,0 +1,1 @@
+"""Composition: a configuration becomes a running node, in a backtest or live."""

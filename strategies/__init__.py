@@ -1,0 +1,1 @@
+"""Strategies: thin shells that turn bars into proposals and verdicts into orders."""

@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 JOBS ?= 2
 
-.PHONY: help test check format lint types imports locks clean
+.PHONY: help demo test test-long check format lint types imports bench locks clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,8 +27,17 @@ $(DEV): $(CORE) requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -c requirements.lock -e '.[dev]'
 	@touch $@
 
+demo: $(CORE)  ## Run three strategies on embedded data: offline, no key, no service
+	@$(BIN)/nqs demo $(ARGS)
+
 test: $(DEV)  ## Run every test in its short form
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup -m "not slow" $(ARGS)
+
+test-long: $(DEV)  ## Run the long form of the long suites
+	@$(BIN)/python -m pytest -q -n $(JOBS) -m slow $(ARGS)
+
+bench: $(DEV)  ## Measure speed and memory, as JSON in var/bench.json
+	@$(BIN)/python -m tests.performance.bench $(ARGS)
 
 check: format-check lint types imports test  ## Format, lint, types, import contracts, tests
 

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
-from catalog.reader import open_catalog
 from msgspec import Struct
 
+from catalog.reader import open_catalog
 from nautilus_qs.bridge.features import RegimeFeatures
 from nautilus_qs.config import RunConfig, span_ns
 from nautilus_qs.domain import RegimeUpdate

@@ -41,6 +41,7 @@ from nautilus_trader.model.identifiers import (
 from nautilus_trader.model.identifiers import Venue as VenueId
 from nautilus_trader.model.instruments import Equity
 from nautilus_trader.model.objects import AccountBalance, Money, Price, Quantity
+
 from tests.integration.oms.venue import CANCELED, FILLED, HELD, PARTIAL, WORKING, Venue, VenueFill, VenueOrder
 
 NAME = "FAKE"

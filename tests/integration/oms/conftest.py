@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from tests.integration.oms.job import Books, Job, Leg, Report, log_lines
 from tests.integration.oms.node import run
 from tests.integration.oms.venue import Venue

@@ -22,6 +22,7 @@ from nautilus_trader.config import (
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.identifiers import ClientId, StrategyId, TraderId
+
 from tests.integration.oms.clients import (
     INSTRUMENT_ID,
     NAME,

@@ -8,6 +8,7 @@ what breaks with the others. See docs/decisions/0002-oms-type.md.
 from collections.abc import Callable
 
 import pytest
+
 from tests.integration.oms.conftest import Life, Site
 from tests.integration.oms.job import Books, Leg
 

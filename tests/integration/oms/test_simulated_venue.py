@@ -17,6 +17,7 @@ from nautilus_trader.model.data import QuoteTick
 from nautilus_trader.model.enums import AccountType, OmsType
 from nautilus_trader.model.identifiers import Venue
 from nautilus_trader.model.objects import Money, Price, Quantity
+
 from tests.integration.oms.clients import INSTRUMENT_ID, NAME, instrument
 from tests.integration.oms.holder import Holder, HolderConfig
 from tests.integration.oms.job import KINDS, Leg

@@ -85,12 +85,17 @@ class StrategyEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         ``module:Class`` of the shell; its config class is ``<Class>Config`` in the same module.
     instruments
         Which of the data's instruments it trades; all when left out.
+    params
+        The rule's parameters.
+    flat_on_stop
+        Whether its positions are closed before it stops; off, they keep their stops.
     """
 
     name: str
     path: str
     instruments: tuple[str, ...] | None = None
     params: dict[str, Any] = {}
+    flat_on_stop: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.replace("_", "").isalnum():

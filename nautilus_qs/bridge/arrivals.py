@@ -53,8 +53,8 @@ class ArrivalClient(BacktestExecClient):
         """Whether any order is on its way."""
         return bool(self._waiting)
 
-    def reset(self) -> None:
-        """Forget every held order."""
+    def _reset(self) -> None:
+        # The hook of the engine's own reset, which also makes the client ready to be started again.
         self._waiting.clear()
 
     # -- commands --------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nautilus_qs.cli.options import JsonFlag
+
 if TYPE_CHECKING:
     from catalog.ingest import IngestReport
 
@@ -19,7 +21,6 @@ Accept = Annotated[
     list[str] | None,
     typer.Option("--accept", help="Let a kind of fault pass: gap, impossible, nan, duplicate, ...; repeatable."),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
@@ -99,9 +100,8 @@ def check(
         source = FolderSource.from_yaml(mapping, data_root=root)
         findings = check_source(source, accept=[*(accept or []), *source.accept])
     if json_:
-        typer.echo(
-            json.dumps({"ok": not any(f.is_refused for f in findings), "findings": [_facts(f) for f in findings]})
-        )
+        is_ok = not any(finding.is_refused for finding in findings)
+        typer.echo(json.dumps({"ok": is_ok, "findings": [_facts(finding) for finding in findings]}))
     else:
         for finding in findings:
             typer.echo(f"{'refused' if finding.is_refused else 'warning'}: {finding}")

@@ -47,7 +47,7 @@ def engine_config(spec: RunSpec, sink: str, sink_args: dict[str, str]) -> Backte
     return BacktestEngineConfig(
         trader_id=f"{config.trader}-BACKTEST",
         logging=LoggingConfig(bypass_logging=True),
-        cache=CacheConfig(tick_capacity=16, bar_capacity=1024),
+        cache=CacheConfig(tick_capacity=16, bar_capacity=1024, drop_instruments_on_reset=False),
         run_analysis=False,
         controller=ImportableControllerConfig(
             controller_path="actors.gate:GateController",
@@ -133,6 +133,7 @@ def _strategy(spec: RunSpec, entry: StrategyEntry) -> ImportableStrategyConfig:
         "bar_types": traded,
         "trade_from_ns": spec.start_ns,
         "params": entry.params,
+        "manage_stop": entry.flat_on_stop,
     }
     return ImportableStrategyConfig(strategy_path=entry.path, config_path=f"{entry.path}Config", config=values)
 

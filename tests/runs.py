@@ -1,0 +1,200 @@
+"""Whole runs for tests: bars made here, a catalog of them, the full system over it, and the tables it leaves."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import yaml
+from nautilus_trader.backtest.engine import BacktestEngine
+from nautilus_trader.model.currencies import USD
+from nautilus_trader.model.enums import AccountType, OmsType
+from nautilus_trader.model.identifiers import Venue
+from nautilus_trader.model.objects import Money
+from nautilus_trader.persistence.catalog import ParquetDataCatalog
+
+from catalog.ingest import ingest
+from catalog.instruments import InstrumentSpec, Kind
+from catalog.reader import open_catalog
+from catalog.sessions import sessions_of
+from catalog.sources.series import BarSeries, BarSize, MacroSeries, PriceKind, Stamp
+from nautilus_qs.bridge.venue_models import install
+from nautilus_qs.config import RunConfig, configs_dir, decode, read_yaml
+from nautilus_qs.nodes import assembly
+from nautilus_qs.nodes.backtest import make_spec, record
+from nautilus_qs.nodes.results import RunCounts
+from nautilus_qs.storage.parquet import TABLES
+
+NEW_YORK = "XNYS"
+STRATEGIES = {
+    "bollinger_bounce": "strategies.bollinger_bounce:BollingerBounce",
+    "rsi_reversion": "strategies.rsi_reversion:RsiReversion",
+    "breakout": "strategies.breakout:Breakout",
+}
+
+
+class FrameSource:
+    """A source of bars and macro values that are made in memory."""
+
+    name = "frames"
+
+    def __init__(self, bars: list[BarSeries], macro: list[MacroSeries] | None = None) -> None:
+        self._bars, self._macro = bars, macro or []
+
+    def fingerprint(self) -> str:
+        return ""
+
+    def bars(self) -> Iterator[BarSeries]:
+        yield from self._bars
+
+    def macro(self) -> Iterator[MacroSeries]:
+        yield from self._macro
+
+
+def walk(n: int, seed: int, *, step: float = 0.015, start: float = 100.0) -> pd.DataFrame:
+    """Return n bars of a seeded random walk (PCG64) whose opens gap and whose volume has spikes; the index counts."""
+    rng = np.random.default_rng(seed)
+    close = start * np.exp(np.cumsum(rng.normal(0.0, step, n)))
+    before = np.concatenate(([start], close[:-1]))
+    open_ = before * np.exp(rng.normal(0.0, step / 4, n))
+    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0.0, step / 3, n)))
+    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0.0, step / 3, n)))
+    volume = np.round(1e6 * np.exp(rng.normal(0.0, 0.6, n)))
+    frame = pd.DataFrame({"open": open_, "high": high, "low": low, "close": close})
+    frame = frame.round(4)
+    frame["high"] = frame[["open", "high", "low", "close"]].max(axis=1)
+    frame["low"] = frame[["open", "high", "low", "close"]].min(axis=1)
+    return frame.assign(volume=volume)
+
+
+def dates(n: int, first: str = "2015-01-02") -> pd.DatetimeIndex:
+    """Return the dates of n sessions of the New York Stock Exchange."""
+    days = pd.date_range(first, periods=2 * n + 20, freq="D").as_unit("ns")
+    return days[sessions_of(NEW_YORK).has_dates(days)][:n]
+
+
+def daily(iid: str, frame: pd.DataFrame, *, sector: str = "", first: str = "2015-01-02") -> BarSeries:
+    """Return daily bars of one share or, without a sector, of one index fund."""
+    return BarSeries(
+        spec=InstrumentSpec(instrument_id=iid, kind=Kind.STOCK if sector else Kind.INDEX, sector=sector),
+        size=BarSize.DAY,
+        frame=frame.set_axis(dates(len(frame), first), axis=0),
+        stamp=Stamp.SESSION,
+        calendar=NEW_YORK,
+        price_kind=PriceKind.SPLIT_ADJUSTED,
+        source="frames",
+        origin=f"walk of {iid}",
+    )
+
+
+def around_the_clock(iid: str, frame: pd.DataFrame, size: BarSize, first: str = "2020-01-01") -> BarSeries:
+    """Return bars of one coin that trades around the clock."""
+    index = pd.date_range(first, periods=len(frame), freq=pd.Timedelta(size.step_ns, unit="ns"), tz="UTC").as_unit("ns")
+    return BarSeries(
+        spec=InstrumentSpec(instrument_id=iid, kind=Kind.CRYPTO, price_decimals=4),
+        size=size,
+        frame=frame.set_axis(index, axis=0),
+        stamp=Stamp.BAR_START,
+        calendar="24/7",
+        price_kind=PriceKind.AS_TRADED,
+        source="frames",
+        origin=f"walk of {iid}",
+    )
+
+
+def values_of(series: str, values: Any, first: str = "2015-01-02") -> MacroSeries:
+    """Return one macro value a session."""
+    found = pd.Series(np.asarray(values, dtype=float), index=dates(len(values), first))
+    return MacroSeries(name=series, values=found, calendar=NEW_YORK, source="frames", origin=series)
+
+
+def write_catalog(path: Path, bars: list[BarSeries], macro: list[MacroSeries] | None = None) -> Path:
+    """Ingest bars and macro values into a new catalog."""
+    ingest(FrameSource(bars, macro), path)
+    return path
+
+
+def run_values(catalog: Path, ids: list[str], **changes: Any) -> dict[str, Any]:
+    """Return a configuration of the three strategies over daily bars as plain values, the changes on top."""
+    values: dict[str, Any] = {
+        "name": "test",
+        "timerange": "20150101-20171231",
+        "warmup_days": 0,
+        "catalog": str(catalog),
+        "runs": str(catalog.parent / "runs"),
+        "venues": [{"name": "SIM", "account": "margin", "balances": ["100000 USD"]}],
+        "data": [{"instruments": ids}],
+        "strategies": [{"name": name, "path": path} for name, path in STRATEGIES.items()],
+        "allocation": read_yaml(configs_dir() / "strategy_allocation.yaml"),
+    }
+    return {**values, **changes}
+
+
+def run_config(catalog: Path, ids: list[str], **changes: Any) -> RunConfig:
+    """Return :func:`run_values`, decoded."""
+    return decode(run_values(catalog, ids, **changes), RunConfig, "test")
+
+
+def tables_of(config: RunConfig, directory: Path) -> tuple[dict[str, pd.DataFrame], RunCounts]:
+    """Run the whole system and return every table it recorded, and what went through it."""
+    catalog = open_catalog(config.catalog)
+    directory.mkdir(parents=True)
+    counts, _ = record(make_spec(config, catalog), catalog, directory)
+    names = [*TABLES.values(), "signals"]
+    return {name: pd.read_parquet(directory / f"{name}.parquet") for name in names}, counts
+
+
+def write_config(path: Path, values: dict[str, Any]) -> Path:
+    """Write a configuration as the YAML file that a user would have."""
+    path.write_text(yaml.safe_dump(msgspec.to_builtins(values)), encoding="utf-8")
+    return path
+
+
+class MemorySink:
+    """Keeps rows in memory, under the name of the run, where a test finds them."""
+
+    kept: dict[str, list[Any]] = {}
+
+    def __init__(self, name: str) -> None:
+        self._rows = MemorySink.kept.setdefault(name, [])
+
+    def write(self, row: Any) -> None:
+        self._rows.append(row)
+
+    def write_signals(self, base: Any, strategy: str, columns: Any, rows: list[Any]) -> None:
+        self._rows += [("signal", strategy, *row) for row in rows]
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def build_engine(config: RunConfig, sink_name: str) -> BacktestEngine:
+    """Return the engine of a run as the backtest node builds it, data included, and not yet run.
+
+    Unlike a node it stays at hand: it can be stopped half-way, reset, and run again.
+    """
+    catalog = open_catalog(config.catalog)
+    spec = make_spec(config, catalog)
+    engine = BacktestEngine(assembly.engine_config(spec, "tests.runs:MemorySink", {"name": sink_name}))
+    for venue in config.venues:
+        engine.add_venue(
+            Venue(venue.name),
+            OmsType.HEDGING,
+            AccountType.MARGIN,
+            [Money.from_str(text) for text in venue.balances],
+            base_currency=USD,
+            default_leverage=Decimal(1),
+            **assembly.venue_models(config, catalog, venue.name).objects(),
+        )
+    for instrument in catalog.instruments(config.instruments):
+        engine.add_instrument(instrument)
+    stored = ParquetDataCatalog(str(Path(config.catalog).absolute()))
+    for bar_type in assembly.bar_types(config):
+        engine.add_data(stored.bars(bar_types=[bar_type]), sort=False)
+    engine.add_data(stored.quote_ticks(instrument_ids=list(config.instruments)), sort=False)
+    engine.sort_data()
+    install(engine.kernel, [venue.name for venue in config.venues])
+    return engine

@@ -4,15 +4,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from catalog.content import file_digest, year_digests
-from catalog.datasets import stored_table
+from catalog.content import year_digests
+from catalog.datasets import ROWS_PER_GROUP, facts_of, file_name, stored_table
 from catalog.errors import CatalogError
 from catalog.integrity import verify
-from catalog.manifest import Dataset, FileFacts, load_manifest
+from catalog.manifest import Dataset, load_manifest
 from catalog.transaction import Transaction, disk_errors
-
-ROWS_PER_GROUP = 5_000
-"""As NautilusTrader writes them: streams read a group at a time."""
 
 
 def consolidate(path: Path | str) -> int:
@@ -46,15 +43,10 @@ def _join(tx: Transaction, folder: str, dataset: Dataset) -> None:
             f"{tx.root / folder} must hold the rows that were written, does not; delete {tx.root} and ingest again"
         )
     first, last = dataset.files[0], dataset.files[-1]
-    name = f"{first.name.split('_')[0]}_{last.name.split('_')[1]}"
-    path = tx.staging / folder / name
+    path = tx.staging / folder / file_name(first.start_ns, last.end_ns)
     with disk_errors(tx.root):
         path.parent.mkdir(parents=True)
         pq.write_table(table, path, row_group_size=ROWS_PER_GROUP)
     for file in dataset.files:
         tx.remove(f"{folder}/{file.name}")
-    stat = path.stat()
-    facts = FileFacts(
-        name, stat.st_size, stat.st_mtime_ns, file_digest(path), first.start_ns, last.end_ns, table.num_rows
-    )
-    dataset.files = [facts]
+    dataset.files = [facts_of(path, table)]

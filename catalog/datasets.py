@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from nautilus_trader.persistence.catalog import ParquetDataCatalog
+from nautilus_trader.serialization.arrow.serializer import ArrowSerializer
 
 from catalog.content import file_digest, read_table, times, year_digests
 from catalog.manifest import Dataset, FileFacts
@@ -13,6 +16,8 @@ from catalog.transaction import Transaction, disk_errors
 
 ROWS_PER_FILE = 250_000
 """Bounds the memory of an ingest; NautilusTrader reads many files as one."""
+ROWS_PER_GROUP = 5_000
+"""As NautilusTrader writes them: streams read a group at a time."""
 MACRO_FOLDER = "data/custom_macro_point"
 
 
@@ -27,20 +32,37 @@ def tick_folder(instrument_id: str) -> str:
 
 
 def extend(tx: Transaction, folder: str, chunks: Iterable[Sequence[Any]]) -> None:
-    """Write objects behind what the folder holds; they must be later than all of it."""
+    """Write objects behind what the folder holds; they must be in order, and later than all of it."""
     dataset = tx.manifest.datasets.setdefault(folder, Dataset())
     staged = tx.staging / folder
-    catalog = ParquetDataCatalog(str(tx.staging))
     for chunk in chunks:
         if not chunk:
             continue
-        before = set(staged.glob("*.parquet"))
+        # As ParquetDataCatalog.write_data does, without its sorting and grouping object by object: half of its time.
+        table = ArrowSerializer.serialize_batch(list(chunk), data_cls=type(chunk[0]))
+        if isinstance(table, pa.RecordBatch):
+            table = pa.Table.from_batches([table])
+        path = staged / file_name(chunk[0].ts_init, chunk[-1].ts_init)
         with disk_errors(tx.root):
-            catalog.write_data(list(chunk))
-            (path,) = set(staged.glob("*.parquet")) - before
-        table = read_table(path)
+            staged.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, path, row_group_size=ROWS_PER_GROUP)
         _add_years(tx, folder, dataset, table)
-        dataset.files.append(_facts(path, table))
+        dataset.files.append(facts_of(path, table))
+
+
+def file_name(first_ns: int, last_ns: int) -> str:
+    """Return the name that NautilusTrader gives a file of rows from first to last, and reads their span from.
+
+    Examples
+    --------
+    >>> file_name(0, 1_704_225_600_000_000_001)
+    '1970-01-01T00-00-00-000000000Z_2024-01-02T20-00-00-000000001Z.parquet'
+    """
+    first, last = (
+        f"{np.datetime64(ns, 's')}".replace(":", "-") + f"-{rest:09d}Z"
+        for ns, rest in (divmod(ns, 1_000_000_000) for ns in (first_ns, last_ns))
+    )
+    return f"{first}_{last}.parquet"
 
 
 def replace(tx: Transaction, folder: str, chunks: Iterable[Sequence[Any]]) -> None:
@@ -64,7 +86,7 @@ def write_definition(tx: Transaction, instrument: Any) -> str:
     (path,) = (tx.staging / "data").glob(f"*/{instrument.id}/1970-*.parquet")
     folder = str(path.parent.relative_to(tx.staging))
     table = read_table(path)
-    tx.manifest.datasets[folder] = Dataset([_facts(path, table)], {})
+    tx.manifest.datasets[folder] = Dataset([facts_of(path, table)], {})
     return folder
 
 
@@ -90,7 +112,8 @@ def _place(tx: Transaction, folder: str, name: str) -> Path:
     return staged if staged.exists() else tx.root / folder / name
 
 
-def _facts(path: Path, table: Any) -> FileFacts:
+def facts_of(path: Path, table: Any) -> FileFacts:
+    """Return the facts of a file that was just written."""
     stat = path.stat()
     ts = times(table)
     return FileFacts(path.name, stat.st_size, stat.st_mtime_ns, file_digest(path), int(ts[0]), int(ts[-1]), len(ts))

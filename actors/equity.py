@@ -15,6 +15,7 @@ from nautilus_trader.model.enums import AccountType
 from nautilus_trader.model.events import PositionClosed
 
 from nautilus_qs.bridge import messages as bus
+from nautilus_qs.bridge.raw import raw_of
 from nautilus_qs.clock import AccountDay
 from nautilus_qs.risk import VenueAccount
 
@@ -73,8 +74,9 @@ class EquityActor(Actor):
         self._cash: dict[str, dict[str, Decimal]] = {}
         self._spot: dict[tuple[str, str], str] = {}
         self._daily: set[str] = set()
-        self._ids: dict[Any, str] = {}
-        self._closes: dict[str, tuple[int, float]] = {}
+        self._closes: dict[str, float] = {}
+        self._closing_day: Any = None
+        self._has_coins = False
         self._ts = 0
         self._is_due = False
         self._last_day: Any = None
@@ -86,7 +88,6 @@ class EquityActor(Actor):
         for text in self.config.bar_types:
             bar_type = BarType.from_str(text)
             iid = str(bar_type.instrument_id)
-            self._ids[bar_type] = iid
             if bar_type.spec.is_time_aggregated() and bar_type.spec.timedelta.days >= 1:
                 self._daily.add(iid)
             instrument = self.cache.instrument(bar_type.instrument_id)
@@ -112,28 +113,31 @@ class EquityActor(Actor):
     def on_bar(self, bar: Bar) -> None:
         """Take the close as the instrument's mark."""
         self.bars_seen += 1
-        ts = bar.ts_event
+        iid, ts, _, _, _, close, _ = raw_of(bar)
         if ts > self._ts:
             if self._is_due:
                 self._mark_if_due()
             self._ts = ts
             self._is_due = ts >= self._trade_from_ns
-        iid = self._ids[bar.bar_type]
-        close = bar.close.as_double()
         self._marks[iid] = close
         self._mark_ts[iid] = ts
         if iid in self._daily:
             self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, self._day.of(ts).toordinal(), close))
         else:
-            self._on_intraday_close(iid, ts, close)
+            # A bar that closes at midnight belongs to the day that ends there.
+            day = self._day.of(ts - 1)
+            if day is not self._closing_day:
+                self._close_day(day)
+            self._closes[iid] = close
 
-    def _on_intraday_close(self, iid: str, ts: int, close: float) -> None:
-        # A bar that closes at midnight belongs to the day that ends there.
-        day = self._day.of(ts - 1).toordinal()
-        before = self._closes.get(iid)
-        if before is not None and before[0] != day:
-            self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, before[0], before[1]))
-        self._closes[iid] = (day, close)
+    def _close_day(self, day: Any) -> None:
+        """Publish the last intraday close of every instrument that traded on the day that is over."""
+        if self._closing_day is not None:
+            ordinal = self._closing_day.toordinal()
+            for iid, close in self._closes.items():
+                self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, ordinal, close))
+            self._closes.clear()
+        self._closing_day = day
 
     def _mark_if_due(self) -> None:
         """Publish one point per bar time while anything is held, and one a day otherwise."""
@@ -141,7 +145,7 @@ class EquityActor(Actor):
             return
         self._is_due = False
         day = self._day.of(self._ts)
-        if self._positions or self._has_coins() or day != self._last_day:
+        if self._positions or self._has_coins or day != self._last_day:
             self._last_day = day
             self.msgbus.publish(bus.EQUITY, self._point(self._ts))
 
@@ -195,9 +199,6 @@ class EquityActor(Actor):
             if code != "USD"
         ]
 
-    def _has_coins(self) -> bool:
-        return any(total and code != "USD" for b in self._cash.values() for code, total in b.items())
-
     def _is_stale(self, ts: int) -> bool:
         limit = self.config.max_mark_age_secs
         if limit <= 0:
@@ -214,6 +215,7 @@ class EquityActor(Actor):
         venue = event.account_id.get_issuer()
         if event.account_type == AccountType.CASH:
             self._cash[venue] = {b.currency.code: b.total.as_decimal() for b in event.balances}
+            self._has_coins = any(total and code != "USD" for b in self._cash.values() for code, total in b.items())
         else:
             self._margin[venue] = sum((b.total.as_decimal() for b in event.balances), _ZERO)
 

@@ -19,6 +19,7 @@ from nautilus_trader.model.events import (
     OrderModifyRejected,
     OrderRejected,
 )
+from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.trading.controller import Controller
 
 from nautilus_qs.bridge import messages as bus
@@ -103,15 +104,16 @@ class GateController(Controller):
         )
 
     def _held(self, order: Any, position_id: Any) -> Decimal:
-        """Return the signed quantity that an order can reduce: its position's, else what its strategy holds."""
+        """Return the signed quantity that an order can reduce: that of the position it is for, named or netting.
+
+        A strategy that hedges and names no position reduces none: the engine would open a second one.
+        """
         position = self.cache.position(position_id) if position_id is not None else None
         if position is None:
             position = self.cache.position_for_order(order.client_order_id)
-        if position is not None:
-            held: Decimal = position.signed_decimal_qty()
-            return held
-        open_ = self.cache.positions_open(instrument_id=order.instrument_id, strategy_id=order.strategy_id)
-        return sum((position.signed_decimal_qty() for position in open_), _ZERO)
+        if position is None:
+            position = self.cache.position(PositionId(f"{order.instrument_id}-{order.strategy_id}"))
+        return _ZERO if position is None else position.signed_decimal_qty()
 
     def _modify(self, command: Any) -> None:
         reason = self._modify_reason(command)
@@ -140,11 +142,12 @@ class GateController(Controller):
         try:
             order = self.cache.order(command.client_order_id)
             current = order.quantity.as_decimal()
+            price = command.trigger_price if command.price is None else command.price
             return self.gate.check_modify(
                 command.client_order_id.value,
                 quantity=current if command.quantity is None else command.quantity.as_decimal(),
                 current=current,
-                price=None if command.price is None else command.price.as_decimal(),
+                price=None if price is None else price.as_decimal(),
             )
         except Exception as error:  # noqa: BLE001  the border of the money path, as above
             return f"RISK_GATE_ERROR {error!r}"

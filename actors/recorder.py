@@ -252,7 +252,7 @@ class Recorder(Actor):
         self._write(rows.BreakerRow(**self._base(event.ts), **{f: getattr(event, f) for f in event.__struct_fields__}))
 
     def _on_signals(self, chunk: bus.SignalChunk) -> None:
-        self._keep(self._sink.write_signals, self._base(0), chunk.strategy, chunk.columns, chunk.rows)
+        self._keep(self._sink.write_signals, self._base(0), chunk)
 
     def close(self) -> None:
         """Close the sink after the last event; nothing is recorded from now on.

@@ -11,6 +11,7 @@ from nautilus_trader.model.identifiers import ClientId
 from catalog.macro import MACRO_CLIENT, MacroPoint
 from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge.features import RegimeFeatures
+from nautilus_qs.bridge.raw import raw_of
 from nautilus_qs.regime.rules import RegimeParams
 from nautilus_qs.regime.tracker import RegimeTracker
 
@@ -72,14 +73,15 @@ class RegimeActor(Actor):
 
     def on_bar(self, bar: Bar) -> None:
         """Classify the session that has just closed, with what was known of VIX and breadth before it."""
-        features = self._features.update_raw(bar.high.as_double(), bar.low.as_double(), bar.close.as_double())
-        not_before, self._previous_bar_ts = self._previous_bar_ts, bar.ts_event
+        iid, ts, _, high, low, close, _ = raw_of(bar)
+        features = self._features.update_raw(high, low, close)
+        not_before, self._previous_bar_ts = self._previous_bar_ts, ts
         if features is None:
             return
         slope_deg, atr_ratio = features
         update = self._tracker.update(
-            bar.ts_event,
-            str(bar.bar_type.instrument_id),
+            ts,
+            iid,
             slope_deg,
             atr_ratio,
             vix=self._value(self.config.vix_series, not_before),

@@ -84,6 +84,7 @@ class RiskDesk(Actor):
         self._week: tuple[int, int] | None = None
         self._mode = TradingMode.NORMAL
         self._is_faulted = False
+        self._closed: list[bus.ClosedTrade] = []
 
     def on_start(self) -> None:
         """Learn the instruments and listen."""
@@ -147,16 +148,23 @@ class RiskDesk(Actor):
 
     def _judge_batch(self, proposals: list[Proposal]) -> list[Verdict]:
         now_ns = self.clock.timestamp_ns()
-        request = bus.MarkRequest(now_ns)
-        self.msgbus.send(bus.ENDPOINT_MARK, request)
-        if request.point is None:
+        if not self._mark(now_ns):
             return [refusal(one, "no_equity", now_ns, detail="the account was not marked") for one in proposals]
+        return self._desk.decide(proposals, now_ns)
+
+    def _mark(self, now_ns: int) -> bool:
+        """Ask for prices, accounts and equity as they are now; return whether somebody answered."""
+        request = bus.MarkRequest(now_ns)
+        if bus.ENDPOINT_MARK in self.msgbus.endpoints():
+            self.msgbus.send(bus.ENDPOINT_MARK, request)
+        if request.point is None:
+            return False
         for instrument_id, px in request.marks.items():
             self._desk.on_mark(instrument_id, px)
         for account in request.accounts:
             self._desk.on_account(account)
         self._on_equity(request.point)
-        return self._desk.decide(proposals, now_ns)
+        return True
 
     def _refuse(self, proposal: Proposal, check: str, detail: str) -> None:
         self._publish(refusal(proposal, check, self.clock.timestamp_ns(), detail=detail))
@@ -165,7 +173,8 @@ class RiskDesk(Actor):
         self.msgbus.publish(bus.verdict_topic(verdict.proposal.strategy), verdict)
 
     def _on_judge(self, request: bus.JudgeRequest) -> None:
-        request.reason = self._desk.judge(request.facts)
+        is_marked = self._mark(self.clock.timestamp_ns())
+        request.reason = self._desk.judge(request.facts) if is_marked else "RISK_NO_EQUITY the account was not marked"
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -174,6 +183,7 @@ class RiskDesk(Actor):
         day = self._day.of(point.ts)
         week = day.isocalendar()[:2]
         if self._week is not None and week != self._week:
+            self._take_trades()
             desk.on_week_end(self._rng)
         self._week = week
         self._tell(desk.on_equity(point.ts, day.toordinal(), point.equity, stale=point.is_stale), point.ts)
@@ -207,7 +217,13 @@ class RiskDesk(Actor):
         self._desk.on_day_close(close.instrument_id, close.day, close.close)
 
     def _on_trade(self, trade: bus.ClosedTrade) -> None:
-        self._desk.on_trade(TradeResult(trade.strategy, trade.exit_ts, trade.r_multiple, trade.return_frac))
+        self._closed.append(trade)
+
+    def _take_trades(self) -> None:
+        """Tell the desk of closed trades in an order of their own: those of one moment come in any order."""
+        for trade in sorted(self._closed, key=lambda one: (one.exit_ts, one.instrument_id, one.decision_id)):
+            self._desk.on_trade(TradeResult(trade.strategy, trade.exit_ts, trade.r_multiple, trade.return_frac))
+        self._closed.clear()
 
     def _on_fault(self, fault: bus.Fault) -> None:
         if fault.is_critical:

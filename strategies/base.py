@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import numpy as np
 from nautilus_trader.model.data import Bar, BarType
 from nautilus_trader.trading.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
 from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge.features import features_for
+from nautilus_qs.bridge.raw import raw_of
 from nautilus_qs.bridge.rounding import stop_price, target_price
 from nautilus_qs.desk.ids import make_decision_id
 from nautilus_qs.domain import Proposal, Signal, Verdict
@@ -70,6 +72,7 @@ class RuleStrategy(Strategy):
         self.rule = self.RULE(config.params)
         self.tag = config.name
         self._columns: tuple[str, ...] = tuple(self.rule.columns)
+        self._entry = self.rule.entry
         self._trade_from_ns = config.trade_from_ns
         self._chunk_rows = config.chunk_rows
         self._execution = Execution(self)
@@ -106,7 +109,7 @@ class RuleStrategy(Strategy):
     def on_save(self) -> dict[str, bytes]:
         """Return the bars that rebuild the indicators, and the trades in progress."""
         bars = {
-            str(bar_type): [_raw(bar) for bar in reversed(self.cache.bars(bar_type)[:SAVED_BARS])]
+            str(bar_type): [raw_of(bar)[2:] for bar in reversed(self.cache.bars(bar_type)[:SAVED_BARS])]
             for bar_type in self._slots
         }
         trades = {slot.instrument_id: slot.saved() for slot in self._slots.values() if slot.position_id is not None}
@@ -154,15 +157,19 @@ class RuleStrategy(Strategy):
 
     def on_bar(self, bar: Bar) -> None:
         """Update the numbers of the bar's instrument and act on what the rule says of them."""
-        self._guard(self._read, bar)
+        if self._is_faulted:
+            return
+        try:
+            self._read(bar)
+        except Exception as error:  # noqa: BLE001  the border between the node and one strategy
+            self._on_error(error)
 
     def _read(self, bar: Bar) -> None:
-        slot = self._slots[bar.bar_type]
-        high, low, close = bar.high.as_double(), bar.low.as_double(), bar.close.as_double()
-        numbers = slot.features.update_raw(bar.open.as_double(), high, low, close, bar.volume.as_double())
+        iid, ts, open_, high, low, close, volume = raw_of(bar)
+        slot = self._by_id[iid]
+        numbers = slot.features.update_raw(open_, high, low, close, volume)
         if numbers is None:
             return
-        ts = bar.ts_event
         if ts < self._trade_from_ns:
             return
         if slot.position_id is not None:
@@ -171,7 +178,7 @@ class RuleStrategy(Strategy):
             slot.low = min(slot.low, low)
             self._read_held(slot, numbers, ts)
             return
-        signal = self.rule.entry(slot.instrument_id, numbers)
+        signal = self._entry(iid, numbers)
         if signal is None:
             self._record(ts, slot, "quiet", numbers)
         elif slot.phase is Phase.IDLE:
@@ -242,15 +249,17 @@ class RuleStrategy(Strategy):
 
     def _guard(self, act: Callable[..., None], subject: Any, *rest: Any) -> None:
         # Exits and stops of a faulted strategy are still followed; only its reading of bars has ended.
-        if self._is_faulted and isinstance(subject, Bar):
-            return
         try:
             act(subject, *rest)
-        except DataError as error:
-            self.tell_fault(str(error))
         except Exception as error:  # noqa: BLE001  the border between the node and one strategy
-            self._is_faulted = True
-            self.tell_fault(f"stopped: {error!r}")
+            self._on_error(error)
+
+    def _on_error(self, error: Exception) -> None:
+        if isinstance(error, DataError):
+            self.tell_fault(str(error))
+            return
+        self._is_faulted = True
+        self.tell_fault(f"stopped: {error!r}")
 
     # -- what the rule saw -----------------------------------------------------------------------------------------
 
@@ -263,17 +272,8 @@ class RuleStrategy(Strategy):
     def _flush(self) -> None:
         if not self._rows:
             return
-        nearness = self.rule.nearness
-        rows = [(ts, iid, outcome, nearness(numbers), *numbers) for ts, iid, outcome, numbers in self._rows]
+        ts, iids, outcomes, numbers = zip(*self._rows, strict=True)
         self._rows = []
-        self.msgbus.publish(bus.SIGNALS, bus.SignalChunk(self.tag, self._columns, rows))
-
-
-def _raw(bar: Any) -> tuple[float, ...]:
-    return (
-        bar.open.as_double(),
-        bar.high.as_double(),
-        bar.low.as_double(),
-        bar.close.as_double(),
-        bar.volume.as_double(),
-    )
+        nearness = np.fromiter(map(self.rule.nearness, numbers), dtype=np.float64, count=len(numbers))
+        chunk = bus.SignalChunk(self.tag, self._columns, ts, iids, outcomes, nearness, np.array(numbers))
+        self.msgbus.publish(bus.SIGNALS, chunk)

@@ -164,8 +164,10 @@ class MemorySink:
     def write(self, row: Any) -> None:
         self._rows.append(row)
 
-    def write_signals(self, base: Any, strategy: str, columns: Any, rows: list[Any]) -> None:
-        self._rows += [("signal", strategy, *row) for row in rows]
+    def write_signals(self, base: Any, chunk: Any) -> None:
+        fixed = zip(chunk.ts, chunk.instrument_ids, chunk.outcomes, chunk.nearness.tolist(), strict=True)
+        rows = zip(fixed, chunk.numbers.tolist(), strict=True)
+        self._rows += [("signal", chunk.strategy, *one, *numbers) for one, numbers in rows]
 
     def close(self) -> None:
         """Nothing is held back."""

@@ -4,11 +4,12 @@ The bus is synchronous and takes any Python object: the payloads are the frozen 
 the few below. Shells never reach for each other's attributes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from nautilus_qs.domain import Side, TradingMode
 from nautilus_qs.risk.gate import OrderFacts
@@ -140,12 +141,16 @@ class ClosedTrade(Struct, frozen=True):
 class SignalChunk(Struct, frozen=True):
     """Bars of one strategy, by column: what its rule saw on each.
 
-    ``rows`` holds (ts, instrument id, outcome, nearness, *numbers) tuples; ``columns`` names the numbers.
+    ``numbers`` has shape ``(n_bars, n_columns)``; ``columns`` names them. ``nearness`` has shape ``(n_bars,)``.
     """
 
     strategy: str
     columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    ts: Sequence[int]
+    instrument_ids: Sequence[str]
+    outcomes: Sequence[str]
+    nearness: NDArray[np.float64]
+    numbers: NDArray[np.float64]
 
 
 class Fault(Struct, frozen=True):

@@ -27,6 +27,10 @@ class MarketTape(Protocol):
         """Return the mean volume of the bars before the datum in hand, None when there are none."""
 
 
+_KEPT_WINDOWS = 4
+"""Bars kept of an instrument, in windows: several sizes of bar may be fed, and the finest is the most frequent."""
+
+
 class TapeConfig(SimulationModuleConfig, frozen=True, kw_only=True):
     """How many bars the mean volume looks back."""
 
@@ -50,8 +54,8 @@ class Tape(SimulationModule):
         super().__init__(config)
         self._volume_bars = config.volume_bars
         self.queue: Any = None
-        self._bars: dict[Any, deque[Any]] = {}
-        self._finest: dict[Any, Any] = {}
+        self._bars: dict[str, deque[Any]] = {}
+        self._finest: dict[str, Any] = {}
         self.datum: Any = None
 
     def register_venue(self, exchange: Any) -> None:
@@ -71,12 +75,14 @@ class Tape(SimulationModule):
         return int(self.clock.timestamp_ns())
 
     def pre_process(self, data: Any) -> None:
-        """Note a datum before the market moves on it; this runs on every datum of the venue."""
+        """Note a datum before the market moves on it; this runs on every datum of the venue, so it does little."""
         self.datum = data
         if type(data) is Bar:
-            bars = self._bars.get(data.bar_type)
+            # By instrument alone: to look a bar type up costs four times as much. Sizes are told apart when asked for.
+            iid = data.bar_type.instrument_id.value
+            bars = self._bars.get(iid)
             if bars is None:
-                bars = self._open_window(data.bar_type)
+                bars = self._bars[iid] = deque(maxlen=_KEPT_WINDOWS * (self._volume_bars + 1))
             bars.append(data)
         queue = self.queue
         if queue is not None and queue.is_waiting:
@@ -88,7 +94,7 @@ class Tape(SimulationModule):
     def bar_in_hand(self, instrument_id: Any) -> Any | None:
         """Return the bar that moves the instrument's market right now, None when a quote or nothing does."""
         datum = self.datum
-        if type(datum) is Bar and datum.bar_type == self._finest.get(instrument_id):
+        if type(datum) is Bar and datum.bar_type == self._finest_of(instrument_id):
             return datum
         return None
 
@@ -97,7 +103,7 @@ class Tape(SimulationModule):
         if type(data) is not Bar:
             return getattr(data, "instrument_id", None)
         instrument_id = data.bar_type.instrument_id
-        return instrument_id if data.bar_type == self._finest.get(instrument_id) else None
+        return instrument_id if data.bar_type == self._finest_of(instrument_id) else None
 
     def mean_volume(self, instrument_id: Any) -> float | None:
         """Return the mean volume of the bars before the one in hand.
@@ -105,22 +111,24 @@ class Tape(SimulationModule):
         The instrument's finest bars count, as they do for execution. Fewer than the full window give the mean of those
         seen; None before the first.
         """
-        finest = self._finest.get(instrument_id)
+        finest = self._finest_of(instrument_id)
         if finest is None:
             return None
         datum = self.datum
-        before = [bar for bar in self._bars[finest] if bar is not datum][-self._volume_bars :]
+        kept = self._bars[instrument_id.value]
+        before = [bar for bar in kept if bar is not datum and bar.bar_type == finest][-self._volume_bars :]
         return sum(bar.volume.as_double() for bar in before) / len(before) if before else None
 
-    def _open_window(self, bar_type: Any) -> deque[Any]:
-        # One more than the window: the bar in hand does not count.
-        bars: deque[Any] = deque(maxlen=self._volume_bars + 1)
-        self._bars[bar_type] = bars
-        instrument_id = bar_type.instrument_id
-        finest = self._finest.get(instrument_id)
-        if finest is None or bar_type.spec.timedelta < finest.spec.timedelta:
-            self._finest[instrument_id] = bar_type
-        return bars
+    def _finest_of(self, instrument_id: Any) -> Any | None:
+        """Return the smallest bar type seen of an instrument, None before its first bar."""
+        bars = self._bars.get(instrument_id.value)
+        if bars is None:
+            return None
+        known = self._finest.get(instrument_id.value)
+        if known is None or bars[-1].bar_type != known:
+            seen = {bar.bar_type for bar in bars} if known is None else {known, *(bar.bar_type for bar in bars)}
+            known = self._finest[instrument_id.value] = min(seen, key=lambda bar_type: bar_type.spec.timedelta)
+        return known
 
     def log_diagnostics(self, logger: Any) -> None:
         """Log nothing."""

@@ -4,18 +4,20 @@ Files are written beside (``*.parquet.part``) and renamed when the sink closes: 
 complete. Decimals become float64, which holds every increment of the supported venues exactly enough (15 digits).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nautilus_qs.errors import StorageError
 from nautilus_qs.storage import rows as tables
 from nautilus_qs.storage.rows import Row
+from nautilus_qs.storage.sink import SignalColumns
 
 TABLES: dict[type[Row], str] = {
     tables.DecisionRow: "decisions",
@@ -67,11 +69,9 @@ class ParquetSink:
         """Keep one row."""
         self._tables[type(row)].append(row)
 
-    def write_signals(
-        self, base: dict[str, Any], strategy: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
-    ) -> None:
+    def write_signals(self, base: dict[str, Any], chunk: SignalColumns) -> None:
         """Keep many bars of one strategy as one row group."""
-        self._signals.append(base, strategy, columns, rows=rows)
+        self._signals.append(base, chunk)
 
     def close(self) -> None:
         """Flush every table and rename the files into place."""
@@ -171,19 +171,20 @@ class _SignalTable:
         self._schema = pa.schema([*fixed, *[pa.field(n, pa.float64()) for n in self._numbers]])
         self._writer = _Writer(path, self._schema)
 
-    def append(
-        self, base: dict[str, Any], strategy: str, columns: tuple[str, ...], *, rows: list[tuple[Any, ...]]
-    ) -> None:
-        ts, ids, outcomes, nearness, *numbers = (list(column) for column in zip(*rows, strict=True))
-        n = len(rows)
-        values = dict(zip(columns, numbers, strict=True))
+    def append(self, base: dict[str, Any], chunk: SignalColumns) -> None:
+        n = len(chunk.ts)
+        places = {name: place for place, name in enumerate(chunk.columns)}
         arrays = [
-            *[pa.array([base[name]] * n).dictionary_encode() for name in self.FIXED[:4]],
-            pa.array(ts, type=pa.int64()),
-            *[pa.array(v).dictionary_encode() for v in ([strategy] * n, ids, outcomes)],
-            pa.array(nearness, type=pa.float64()),
+            *[_repeated(str(base[name]), n) for name in self.FIXED[:4]],
+            pa.array(chunk.ts, type=pa.int64()),
+            _repeated(chunk.strategy, n),
             *[
-                pa.array(values[name], type=pa.float64()) if name in values else pa.nulls(n, pa.float64())
+                pa.array(values, type=pa.string()).dictionary_encode()
+                for values in (chunk.instrument_ids, chunk.outcomes)
+            ],
+            pa.array(chunk.nearness),
+            *[
+                pa.array(chunk.numbers[:, places[name]]) if name in places else pa.nulls(n, pa.float64())
                 for name in self._numbers
             ],
         ]
@@ -191,3 +192,11 @@ class _SignalTable:
 
     def close(self) -> None:
         self._writer.finish()
+
+
+def _coded(values: Sequence[str]) -> pa.Array:
+    return pa.array(values, type=pa.string()).dictionary_encode()
+
+
+def _repeated(text: str, n: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), pa.array([text]))

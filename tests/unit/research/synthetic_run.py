@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nautilus_qs.bridge.messages import SignalChunk
 from nautilus_qs.domain import Check
 from nautilus_qs.performance import summarise, summarise_trades, warnings_for
 from nautilus_qs.storage import rows
@@ -318,13 +319,18 @@ class Fabric:
         for strategy in STRATEGIES:
             for iid in self.instruments:
                 bars = self.prices[iid]
-                chunk = []
-                for i in range(20, len(self.ts)):
-                    is_entry = (strategy, iid, i) in entries
-                    near = 1.0 if is_entry else float(round(self.rng.random() * 0.95, 3))
-                    numbers = self._numbers(strategy, float(bars[i, 3]))
-                    chunk.append((int(self.ts[i]), iid, "entry" if is_entry else "quiet", near, *numbers))
-                self.sink.write_signals(self.base(0), strategy, COLUMNS[strategy], chunk)
+                places = range(20, len(self.ts))
+                fired = [(strategy, iid, i) in entries for i in places]
+                chunk = SignalChunk(
+                    strategy,
+                    tuple(COLUMNS[strategy]),
+                    [int(self.ts[i]) for i in places],
+                    [iid] * len(places),
+                    ["entry" if is_entry else "quiet" for is_entry in fired],
+                    np.where(fired, 1.0, np.round(self.rng.random(len(places)) * 0.95, 3)),
+                    np.array([self._numbers(strategy, float(bars[i, 3])) for i in places]),
+                )
+                self.sink.write_signals(self.base(0), chunk)
 
     def _numbers(self, strategy: str, close: float) -> list[float]:
         scales = {"close": close, "atr": close * 0.015, "relative_volume": 1.1, "rsi": 48.0, "rsi_before": 51.0}

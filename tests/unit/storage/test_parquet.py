@@ -3,9 +3,11 @@
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from nautilus_qs.bridge.messages import SignalChunk
 from nautilus_qs.errors import StorageError
 from nautilus_qs.storage.parquet import ROW_GROUP, TABLES, ParquetSink, schema_of
 from nautilus_qs.storage.rows import EquityRow, RegimeRow
@@ -66,8 +68,10 @@ def test_sink_missing_optional_values_are_null(tmp_path: Path) -> None:
 
 def test_sink_signals_of_two_rules_share_one_table(tmp_path: Path) -> None:
     sink = ParquetSink(str(tmp_path), "close,rsi,width")
-    sink.write_signals({**BASE, "ts_batch": 0}, "one", ("close", "rsi"), [(1, "A.X", "quiet", 0.5, 10.0, 55.0)])
-    sink.write_signals({**BASE, "ts_batch": 0}, "two", ("close", "width"), [(1, "A.X", "entry", 1.0, 10.0, 0.3)])
+    for strategy, column, outcome, value in (("one", "rsi", "quiet", 55.0), ("two", "width", "entry", 0.3)):
+        numbers = np.array([[10.0, value]])
+        chunk = SignalChunk(strategy, ("close", column), [1], ["A.X"], [outcome], np.array([0.5]), numbers)
+        sink.write_signals({**BASE, "ts_batch": 0}, chunk)
     sink.close()
     frame = pd.read_parquet(tmp_path / "signals.parquet")
     assert frame["strategy"].tolist() == ["one", "two"]

@@ -75,11 +75,12 @@ class EquityActor(Actor):
         self._spot: dict[tuple[str, str], str] = {}
         self._daily: set[str] = set()
         self._closes: dict[str, float] = {}
-        self._closing_day: Any = None
+        self._closing_day = 0
+        self._day_ends_ns = 0
         self._has_coins = False
         self._ts = 0
         self._is_due = False
-        self._last_day: Any = None
+        self._marked_until_ns = 0
         self._day = AccountDay(self.config.day_zone)
         self._trade_from_ns = self.config.trade_from_ns
 
@@ -115,7 +116,8 @@ class EquityActor(Actor):
         self.bars_seen += 1
         iid, ts, _, _, _, close, _ = raw_of(bar)
         if ts > self._ts:
-            if self._is_due:
+            # While nothing is held, one mark a day is enough: the bars between cost one comparison.
+            if self._is_due and (self._positions or self._has_coins or self._ts >= self._marked_until_ns):
                 self._mark_if_due()
             self._ts = ts
             self._is_due = ts >= self._trade_from_ns
@@ -125,33 +127,34 @@ class EquityActor(Actor):
             self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, self._day.of(ts).toordinal(), close))
         else:
             # A bar that closes at midnight belongs to the day that ends there.
-            day = self._day.of(ts - 1)
-            if day is not self._closing_day:
-                self._close_day(day)
+            if ts > self._day_ends_ns:
+                self._close_day(ts - 1)
             self._closes[iid] = close
 
-    def _close_day(self, day: Any) -> None:
+    def _close_day(self, ts: int) -> None:
         """Publish the last intraday close of every instrument that traded on the day that is over."""
-        if self._closing_day is not None:
-            ordinal = self._closing_day.toordinal()
-            for iid, close in self._closes.items():
-                self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, ordinal, close))
-            self._closes.clear()
-        self._closing_day = day
+        for iid, close in self._closes.items():
+            self.msgbus.publish(bus.DAILY_CLOSES, bus.DailyClose(iid, self._closing_day, close))
+        self._closes.clear()
+        self._closing_day = self._day.of(ts).toordinal()
+        self._day_ends_ns = self._day.end_ns
 
     def _mark_if_due(self) -> None:
         """Publish one point per bar time while anything is held, and one a day otherwise."""
         if not self._is_due:
             return
         self._is_due = False
-        day = self._day.of(self._ts)
-        if self._positions or self._has_coins or day != self._last_day:
-            self._last_day = day
+        if self._positions or self._has_coins or self._ts >= self._marked_until_ns:
+            self._note_day()
             self.msgbus.publish(bus.EQUITY, self._point(self._ts))
+
+    def _note_day(self) -> None:
+        self._day.of(self._ts)
+        self._marked_until_ns = self._day.end_ns
 
     def _on_mark_request(self, request: bus.MarkRequest) -> None:
         self._is_due = False
-        self._last_day = self._day.of(self._ts)
+        self._note_day()
         request.point = self._point(self._ts)
         request.marks = self._marks
         request.accounts = tuple(self._accounts())
@@ -225,6 +228,8 @@ class EquityActor(Actor):
         key = event.position_id.value
         if isinstance(event, PositionClosed):
             self._positions.pop(key, None)
+            # What it closed at shows in one more mark, though nothing is held any more.
+            self._marked_until_ns = 0
             return
         venue = event.account_id.get_issuer()
         self._positions[key] = Held(

@@ -1,6 +1,7 @@
 """The recorder: turns what happens on the bus into rows, and hands them to a sink that can be exchanged."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +20,13 @@ from nautilus_qs.storage import rows
 from nautilus_qs.storage.sink import Sink
 
 _encode = msgspec.json.encode
+_SENT = (OrderSubmitted, OrderDenied)
+_NO_REFERENCE = (0.0, 1, 0)
+
+
+@cache
+def _event_name(kind: str) -> str:
+    return kind.removeprefix("Order").lower()
 
 
 class RecorderConfig(ActorConfig, frozen=True, kw_only=True):
@@ -50,12 +58,14 @@ class Recorder(Actor):
     def __init__(self, config: RecorderConfig) -> None:
         super().__init__(config)
         self._sink = load_sink(config.sink, config.sink_args)
+        self._run_id, self._run_mode, self._trader = config.run_id, config.mode, ""
         self._accounts: dict[str, str] = {}
         self._reference_px: dict[str, tuple[float, int, int]] = {}
         self.counts = {"proposals": 0, "orders": 0, "fills": 0, "trades": 0}
 
     def on_start(self) -> None:
         """Listen to everything worth keeping."""
+        self._trader = self.trader_id.value
         subscribe = self.msgbus.subscribe
         subscribe(f"{bus.VERDICTS}.*", self._on_verdict)
         subscribe("events.order.*", self._on_order_event)
@@ -68,10 +78,10 @@ class Recorder(Actor):
 
     def _base(self, ts_batch: int, instrument_id: str = "") -> dict[str, Any]:
         return {
-            "run_id": self.config.run_id,
-            "trader_id": self.trader_id.value,
+            "run_id": self._run_id,
+            "trader_id": self._trader,
             "account_id": self._account_of(instrument_id),
-            "mode": self.config.mode,
+            "mode": self._run_mode,
             "ts_batch": ts_batch,
         }
 
@@ -128,27 +138,33 @@ class Recorder(Actor):
             return
         text = event.client_order_id.value
         decision_id = legs.decision_of(text)
-        reference_px, sign, ts_batch = self._reference_px.get(decision_id, (0.0, 1, 0))
+        reference_px, sign, ts_batch = self._reference_px.get(decision_id, _NO_REFERENCE)
         instrument_id = event.instrument_id.value
         strategy = event.strategy_id.get_tag()
-        base = self._base(ts_batch, instrument_id)
-        side = "buy" if order.side == OrderSide.BUY else "sell"
-        if isinstance(event, OrderFilled):
+        kind = type(event)
+        if kind is OrderFilled:
+            base = self._base(ts_batch, instrument_id)
             self._on_fill(event, base, decision_id, strategy=strategy, reference_px=reference_px, sign=sign)
-        elif isinstance(event, OrderSubmitted | OrderDenied):
+        elif kind in _SENT:
             self.counts["orders"] += 1
+        venue_order_id = order.venue_order_id
+        # Written out: a row of this table is made some ten times a trade, and merging keywords would double its cost.
         self._write(
             rows.OrderEventRow(
-                **base,
+                run_id=self._run_id,
+                trader_id=self._trader,
+                account_id=self._account_of(instrument_id),
+                mode=self._run_mode,
+                ts_batch=ts_batch,
                 decision_id=decision_id,
                 strategy=strategy,
                 instrument_id=instrument_id,
                 client_order_id=text,
-                venue_order_id=order.venue_order_id.value if order.venue_order_id is not None else "",
+                venue_order_id="" if venue_order_id is None else venue_order_id.value,
                 ts_event=event.ts_event,
-                event=type(event).__name__.removeprefix("Order").lower(),
+                event=_event_name(kind.__name__),
                 leg=legs.leg_of(text) or "",
-                side=side,
+                side="buy" if order.side == OrderSide.BUY else "sell",
                 order_type=order_type_to_str(order.order_type),
                 quantity=order.quantity.as_decimal(),
                 price=order.price.as_decimal() if order.has_price else None,

@@ -1,5 +1,6 @@
 """The risk desk's shell: facts and proposals in, verdicts out. All reasoning is :class:`nautilus_qs.desk.Desk`'s."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -82,6 +83,7 @@ class RiskDesk(Actor):
         self._rng = np.random.default_rng(self.config.seed)
         self._day = AccountDay(self.config.day_zone)
         self._week: tuple[int, int] | None = None
+        self._today: date | None = None
         self._mode = TradingMode.NORMAL
         self._is_faulted = False
         self._closed: list[bus.ClosedTrade] = []
@@ -181,15 +183,20 @@ class RiskDesk(Actor):
     def _on_equity(self, point: bus.EquityPoint) -> None:
         desk = self._desk
         day = self._day.of(point.ts)
-        week = day.isocalendar()[:2]
-        if self._week is not None and week != self._week:
-            self._take_trades()
-            desk.on_week_end(self._rng)
-        self._week = week
+        if day is not self._today:
+            self._on_day(day)
         self._tell(desk.on_equity(point.ts, day.toordinal(), point.equity, stale=point.is_stale), point.ts)
         self.msgbus.publish(
             bus.ACCOUNT, bus.AccountPoint(point, desk.heat(), desk.breakers.drawdown, desk.breakers.mode)
         )
+
+    def _on_day(self, day: date) -> None:
+        """Close the week when this is a day of another one."""
+        week = day.isocalendar()[:2]
+        if self._week is not None and week != self._week:
+            self._take_trades()
+            self._desk.on_week_end(self._rng)
+        self._week, self._today = week, day
 
     def _tell(self, events: list[BreakerEvent], ts: int) -> None:
         """Publish what the breakers did, and the mode when it changed."""

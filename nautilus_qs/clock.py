@@ -68,6 +68,11 @@ class AccountDay:
         self._end_ns = 0
         self._day = date.min
 
+    @property
+    def end_ns(self) -> int:
+        """Return the midnight that ends the day asked for last: until then the answer stays the same."""
+        return self._end_ns
+
     def of(self, ts_ns: int) -> date:
         """Return the account's day at `ts_ns`."""
         if not self._start_ns <= ts_ns < self._end_ns:

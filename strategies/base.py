@@ -180,7 +180,10 @@ class RuleStrategy(Strategy):
             return
         signal = self._entry(iid, numbers)
         if signal is None:
-            self._record(ts, slot, "quiet", numbers)
+            # What most bars come to: recorded here, without another call.
+            self._rows.append((ts, iid, "quiet", numbers))
+            if len(self._rows) >= self._chunk_rows:
+                self._flush()
         elif slot.phase is Phase.IDLE:
             self._record(ts, slot, "entry", numbers)
             self._propose_entry(slot, signal, ts)

@@ -22,7 +22,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    rich_markup_mode="rich",
+    # Plain help: the pretty one imports a Markdown parser, and doubles the time to the first line.
+    rich_markup_mode=None,
     help="A NautilusTrader trading system: data, backtests, and why every trade was taken or not.",
 )
 app.add_typer(data_app, name="data")
@@ -58,7 +59,7 @@ def demo(
 ) -> None:
     """Run three strategies on the S&P 500 and the NASDAQ, 2014-2018: offline, no key, no service.
 
-    [bold]Example[/bold]: nqs demo --json
+    Example: nqs demo --json
     """
     from catalog.ingest import ingest_demo
     from nautilus_qs.cli.backtesting import run_and_print
@@ -86,7 +87,7 @@ def backtest(
 ) -> None:
     """Run a backtest of every strategy in one account, and write a report.
 
-    [bold]Examples[/bold]: nqs backtest demo --timerange 20150101-20161231
+    Examples: nqs backtest demo --timerange 20150101-20161231
 
     nqs backtest my.yaml -s breakout --set risk.max_heat=0.05 --json
 

@@ -6,7 +6,7 @@ import typer
 
 from nautilus_qs.cli.options import JsonFlag, Overrides
 
-app = typer.Typer(no_args_is_help=True, help="Check and show configurations.")
+app = typer.Typer(no_args_is_help=True, help="Check and show configurations.", rich_markup_mode=None)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from nautilus_qs.cli.options import JsonFlag
 if TYPE_CHECKING:
     from catalog.ingest import IngestReport
 
-app = typer.Typer(no_args_is_help=True, help="Keep the market data of the catalog.")
+app = typer.Typer(no_args_is_help=True, help="Keep the market data of the catalog.", rich_markup_mode=None)
 
 DEFAULT_CATALOG = Path("var/catalog")
 

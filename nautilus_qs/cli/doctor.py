@@ -14,7 +14,7 @@ FREE_GB = 1.0
 def doctor(json_: JsonFlag = False) -> None:
     """Check Python, packages, disk and the configurations that ship, and say what to do about what is wrong.
 
-    [bold]Example[/bold]: nqs doctor --json
+    Example: nqs doctor --json
     """
     packages = [_package(name, version) for name, version in NEEDED.items()]
     checks = [_python(), *packages, _disk(), _writable(), _configs()]

@@ -18,7 +18,7 @@ def explain(
 ) -> None:
     """Tell why a bar was traded or why not: what each strategy saw, what the desk answered, and what followed.
 
-    [bold]Examples[/bold]: nqs explain latest --at 2016-06-24 --instrument SPY
+    Examples: nqs explain latest --at 2016-06-24 --instrument SPY
     nqs explain 3f2a --at 2016-06-24T20:00:00Z -i SPY.ALPACA -s breakout --json
     """
     import msgspec

@@ -17,7 +17,7 @@ def regime(
 ) -> None:
     """Show which regime was in force, when it changed, and how the days divide.
 
-    [bold]Example[/bold]: nqs regime demo --timerange 20140101-20181231
+    Example: nqs regime demo --timerange 20140101-20181231
     """
     from nautilus_qs.cli.printing import regime_tables
     from nautilus_qs.config import load

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from nautilus_qs.storage.runs import Comparison, Run, RunEntry
 
-runs_app = typer.Typer(no_args_is_help=True, help="List, show and compare runs.", rich_markup_mode="rich")
+runs_app = typer.Typer(no_args_is_help=True, help="List, show and compare runs.", rich_markup_mode=None)
 
 Root = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
@@ -32,7 +32,7 @@ COMPARED = (
 def list_(runs: Root = DEFAULT_ROOT, json_: JsonFlag = False) -> None:
     """List the runs, newest first.
 
-    [bold]Example[/bold]: nqs runs list
+    Example: nqs runs list
     """
     from nautilus_qs.storage.runs import list_runs
 
@@ -58,7 +58,7 @@ def show(
 ) -> None:
     """Show one run: its verdict, warnings, strategies, statistics, and where its report is.
 
-    [bold]Examples[/bold]: nqs runs show latest
+    Examples: nqs runs show latest
     nqs runs show 3f2a --json
     """
     from nautilus_qs.storage.runs import find_run
@@ -79,7 +79,7 @@ def compare(
 ) -> None:
     """Lay runs side by side: settings and figures that differ, and whether they decided and filled alike.
 
-    [bold]Example[/bold]: nqs runs compare 3f2a 91bc
+    Example: nqs runs compare 3f2a 91bc
     """
     from nautilus_qs.storage.runs import compare_runs, find_run
 

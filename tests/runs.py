@@ -35,6 +35,21 @@ STRATEGIES = {
     "breakout": "strategies.breakout:Breakout",
 }
 
+# A run in which no limit, size, cost or breaker changes what the rules alone would do: so much money and so little of
+# it at risk that nothing binds. One strategy alone, with a weight of 1 and no wider stops in a crisis, goes with it.
+LIMITS_OFF: dict[str, Any] = {
+    "venues": [{"name": "ALPACA", "account": "margin", "balances": ["1000000000 USD"]}],
+    "sizing": {
+        "base_fraction": 1e-6, "min_trades": 1000, "max_trades": 1000, "cap_choppy": 0.01, "cap_crisis": 0.01,
+    },
+    "risk": {
+        "max_heat": 1.0, "max_heat_choppy": 1.0, "max_heat_crisis": 1.0, "max_correlation": 1.0, "max_sector": 1.0,
+        "max_instrument": 1.0, "max_positions_per_strategy": 1000, "max_positions": 1000, "max_participation": 1.0,
+    },
+    "breakers": {"daily_loss": 0.5, "drawdown_clear": 0.3, "drawdown_reduce": 0.4, "drawdown_halt": 0.5},
+    "execution": {"half_spread_bps": {"index": 0.0, "stock": 0.0, "crypto": 0.0}, "impact_bps": 0.0},
+}  # fmt: skip
+
 
 class FrameSource:
     """A source of bars and macro values that are made in memory."""
@@ -142,9 +157,11 @@ def tables_of(config: RunConfig, directory: Path) -> tuple[dict[str, pd.DataFram
     """Run the whole system and return every table it recorded, and what went through it."""
     catalog = open_catalog(config.catalog)
     directory.mkdir(parents=True)
-    counts, _ = record(make_spec(config, catalog), catalog, directory)
+    outcome = record(make_spec(config, catalog), catalog, directory)
     names = [*TABLES.values(), "signals"]
-    return {name: pd.read_parquet(directory / f"{name}.parquet") for name in names}, counts
+    tables = {name: pd.read_parquet(directory / f"{name}.parquet") for name in names}
+    paid = {"ts": [e.ts for e in outcome.carry], "amount": [float(e.amount) for e in outcome.carry]}
+    return {**tables, "carry": pd.DataFrame(paid)}, outcome.counts
 
 
 def write_config(path: Path, values: dict[str, Any]) -> Path:

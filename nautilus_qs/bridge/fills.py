@@ -64,7 +64,7 @@ class ImpactFillModel(FillModel):
     """Fills market and stop-market orders whole, at a price that is never better than the tape's.
 
     Liquidity is unlimited: what share of the volume an entry may take is limited before it is sent, and an exit is
-    never cut.
+    never cut. ``market_px`` holds the price that each order met, before spread and impact, by client order id.
     """
 
     def __init__(self, config: ImpactFillModelConfig | None = None) -> None:
@@ -73,6 +73,11 @@ class ImpactFillModel(FillModel):
         self._config = config
         self._tape: MarketTape | None = None
         self._facts: dict[Any, tuple[float, Decimal, Quantity]] = {}
+        self.market_px: dict[str, float] = {}
+
+    def reset(self) -> None:
+        """Forget what was met: equal to a new model."""
+        self.market_px.clear()
 
     def bind(self, tape: MarketTape) -> None:
         """Take the tape that knows the bar in hand and the recent volume."""
@@ -102,6 +107,7 @@ class ImpactFillModel(FillModel):
         )
         is_buy = order.side == OrderSide.BUY
         base = self._base_price(order, best_ask if is_buy else best_bid, is_buy=is_buy)
+        self.market_px[order.client_order_id.value] = float(base)
         book = OrderBook(instrument.id, BookType.L2_MBP)
         price = price_of(instrument, _worsened(base, frac, increment, is_buy=is_buy))
         resting = OrderSide.SELL if is_buy else OrderSide.BUY

@@ -18,7 +18,7 @@ from nautilus_qs.config import RunConfig, span_ns
 from nautilus_qs.errors import DataError, QsError
 from nautilus_qs.nodes import assembly
 from nautilus_qs.nodes.importing import resolve_strategies, rule_of
-from nautilus_qs.nodes.results import RunCounts, finish_run
+from nautilus_qs.nodes.results import Outcome, RunCounts, finish_run
 from nautilus_qs.nodes.rundir import RunDirectory
 from nautilus_qs.nodes.spec import RunSpec, code_version, warm_ns
 
@@ -85,16 +85,16 @@ def run_backtest(config: RunConfig, on_progress: Callable[[Progress], None] | No
     spec = make_spec(config, catalog)
     with RunDirectory(Path(config.runs), spec.run_id) as place:
         started = time.perf_counter()
-        counts, carry = record(spec, catalog, place.part, on_progress)
+        outcome = record(spec, catalog, place.part, on_progress)
         elapsed_s = time.perf_counter() - started
-        metrics = finish_run(place.part, spec, catalog=catalog, counts=counts, carry=carry, elapsed_s=elapsed_s)
+        metrics = finish_run(place.part, spec, outcome, catalog=catalog, elapsed_s=elapsed_s)
         is_reused = place.publish(metrics)
     return RunResult(place.final, metrics, is_reused)
 
 
 def record(
     spec: RunSpec, catalog: Catalog, directory: Path, on_progress: Callable[[Progress], None] | None = None
-) -> tuple[RunCounts, list[CarryEntry]]:
+) -> Outcome:
     """Run the engine and leave the recorded tables in `directory`; no figures are worked out.
 
     Raises
@@ -108,15 +108,13 @@ def record(
     return _execute(assembly.run_config(spec, engine_config, catalog), spec, on_progress)
 
 
-def _execute(
-    node_config: Any, spec: RunSpec, on_progress: Callable[[Progress], None] | None
-) -> tuple[RunCounts, list[CarryEntry]]:
+def _execute(node_config: Any, spec: RunSpec, on_progress: Callable[[Progress], None] | None) -> Outcome:
     skip_quadratic_analysis()
     node = BacktestNode([node_config])
     try:
         node.build()
         engine = node.get_engine(node_config.id)
-        install(engine.kernel, [venue.name for venue in spec.config.venues])
+        clients = install(engine.kernel, [venue.name for venue in spec.config.venues])
         carry: list[CarryEntry] = []
         engine.kernel.msgbus.subscribe(CARRY, carry.append)
         engine.kernel.msgbus.subscribe(bus.FAULTS, _refuse_fault)
@@ -128,7 +126,10 @@ def _execute(
         if is_gated != [True]:
             raise DataError("the gate must stand before the execution engine, it does not; no result is kept")
         recorder.close()
-        return RunCounts(bars=equity.bars_seen, **recorder.counts), carry
+        met: dict[str, float] = {}
+        for client in clients.values():
+            met |= client.exchange.fill_model.market_px
+        return Outcome(counts=RunCounts(bars=equity.bars_seen, **recorder.counts), carry=carry, market_px=met)
     finally:
         node.dispose()
 

@@ -1,5 +1,6 @@
 """What is written after the last bar, beside the recorded tables: prices, carry, metrics and the report."""
 
+import gc
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,14 @@ from nautilus_qs.nodes.curves import buy_and_hold, daily_profit
 from nautilus_qs.nodes.spec import RunSpec
 from nautilus_qs.performance import Summary, Trade, summarise, warnings_for
 
-READ_BACK = ("equity", "trades", "fills", "decisions", "breakers")
+READ_BACK: dict[str, list[str] | None] = {
+    "equity": ["ts", "equity", "gross_exposure"],
+    "trades": None,
+    "fills": None,
+    "decisions": ["strategy", "action", "verdict"],
+    "breakers": ["event"],
+}
+"""Tables that the figures need, and which columns of them (None: all)."""
 OHLCV = ("open", "high", "low", "close", "volume")
 
 
@@ -34,15 +42,15 @@ class RunCounts(Struct, frozen=True, kw_only=True):
     trades: int
 
 
-def finish_run(
-    part: Path,
-    spec: RunSpec,
-    *,
-    catalog: Catalog,
-    counts: RunCounts,
-    carry: list[CarryEntry],
-    elapsed_s: float,
-) -> dict[str, Any]:
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a run leaves besides its tables: counts, carry, and the price each order met before spread and impact."""
+
+    counts: RunCounts
+    carry: list[CarryEntry]
+    market_px: dict[str, float]
+
+
+def finish_run(part: Path, spec: RunSpec, outcome: Outcome, *, catalog: Catalog, elapsed_s: float) -> dict[str, Any]:
     """Write config.yaml, prices, carry, metrics.json and report.html beside the recorded tables; return the metrics."""
     # Imported here: only the end of a run draws.
     from nautilus_qs.research.report import render
@@ -50,9 +58,9 @@ def finish_run(
     (part / "config.yaml").write_text(yaml.safe_dump(to_values(spec.config), sort_keys=False), encoding="utf-8")
     prices = _prices(spec, catalog)
     prices.to_parquet(part / "prices.parquet", index=False)
-    _carry_frame(carry).to_parquet(part / "carry.parquet", index=False)
-    frames = {name: pd.read_parquet(part / f"{name}.parquet") for name in READ_BACK}
-    metrics = {
+    _carry_frame(outcome.carry).to_parquet(part / "carry.parquet", index=False)
+    frames = {name: pd.read_parquet(part / f"{name}.parquet", columns=columns) for name, columns in READ_BACK.items()}
+    metrics: dict[str, Any] = {
         "run_id": spec.run_id,
         "name": spec.config.name,
         "decision_digest": decision_digest(_digest_rows(part / "decisions.parquet", _Decided)),
@@ -62,15 +70,18 @@ def finish_run(
         "python": sys.version.split()[0],
         "timerange": spec.config.timerange.split("-"),
         **_figures(spec.config, frames, prices=prices, data=_data_notes(spec, catalog)),
-        "counts": msgspec.to_builtins(counts),
+        "costs": costs_of(frames["fills"], outcome),
+        "counts": msgspec.to_builtins(outcome.counts),
         "elapsed_s": round(elapsed_s, 3),
-        "bars_per_s": round(counts.bars / elapsed_s, 1) if elapsed_s > 0 else None,
+        "bars_per_s": round(outcome.counts.bars / elapsed_s, 1) if elapsed_s > 0 else None,
         "execution": _execution_notes(spec.config),
         "trials": 1,
     }
-    metrics["costs"]["carry"] = float(sum(entry.amount for entry in carry))
     text = msgspec.json.format(msgspec.json.encode(metrics, order="sorted"), indent=2)
     (part / "metrics.json").write_bytes(text)
+    # The report reads what it needs from the files: what was read for the figures makes room first.
+    del frames, prices
+    gc.collect()
     render(part)
     return metrics
 
@@ -79,7 +90,7 @@ def _figures(
     config: RunConfig, frames: dict[str, pd.DataFrame], *, prices: pd.DataFrame, data: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return every statistic of the account and of each strategy."""
-    equity, fills, breakers = frames["equity"], frames["fills"], frames["breakers"]
+    equity, breakers = frames["equity"], frames["breakers"]
     benchmark = list(config.benchmark) or list(config.instruments[:1])
     periods = 365 if {facts["kind"] for facts in data} == {"crypto"} else 252
     ts = equity["ts"].to_numpy(np.int64)
@@ -102,7 +113,6 @@ def _figures(
         "per_strategy": per_strategy,
         "benchmark": benchmark,
         "data": data,
-        "costs": {"commission": float(fills["commission"].sum()), "slippage": _slippage(fills)},
         "breakers": {"trips": int((breakers["event"] == "trip").sum())},
         "warnings": _warnings(summary, per_strategy, data),
     }
@@ -206,10 +216,22 @@ def _carry_frame(carry: list[CarryEntry]) -> pd.DataFrame:
     )
 
 
-def _slippage(fills: pd.DataFrame) -> float:
-    """Return what entries paid over their reference price, in money: gap and cost together, adverse positive."""
-    entries = fills[fills["leg"] == "E"]
-    return float((entries["slippage_bps"] / 1e4 * entries["quantity"] * entries["price"]).sum())
+def costs_of(fills: pd.DataFrame, outcome: Outcome) -> dict[str, float]:
+    """Return what trading and holding cost, in money; adverse is positive, but carry is what was received.
+
+    ``slippage`` is spread and impact: the fill against the price that the order met. ``gap`` is what the price moved
+    between the signal's close and that moment, for entries: no cost of trading, but of deciding at a close.
+    """
+    sign = np.where(fills["side"] == "buy", 1.0, -1.0)
+    reference_px = fills["price"] / (1.0 + sign * fills["slippage_bps"] / 1e4)
+    slippage = sign * fills["quantity"] * (fills["price"] - fills["client_order_id"].map(outcome.market_px))
+    gap = sign * fills["quantity"] * (fills["price"] - reference_px) - slippage
+    return {
+        "commission": float(fills["commission"].sum()),
+        "slippage": float(slippage.fillna(0.0).sum()),
+        "gap": float(gap[fills["leg"] == "E"].fillna(0.0).sum()),
+        "carry": float(sum(entry.amount for entry in outcome.carry)),
+    }
 
 
 def _data_notes(spec: RunSpec, catalog: Catalog) -> list[dict[str, Any]]:

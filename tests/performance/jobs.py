@@ -164,7 +164,7 @@ def system(folder: Path, bars: int, params: dict[str, dict[str, Any]]) -> dict[s
     out = folder / f"out-{time.time_ns()}"
     out.mkdir()
     started = time.process_time()
-    counts, _ = record(spec, catalog, out)
+    counts = record(spec, catalog, out).counts
     cpu_s = time.process_time() - started
     shutil.rmtree(out)
     return {"cpu_s": cpu_s, "trades": counts.trades, "bars": counts.bars}

@@ -12,7 +12,7 @@ from nautilus_qs.storage.runs import Run
 
 def entries(run: Run) -> pd.DataFrame:
     """Return the decisions on entries; exits are always granted and are no part of why not."""
-    frame = run.frame("decisions")
+    frame = run.brief("decisions")
     return frame[frame["action"] == "enter"]
 
 
@@ -43,7 +43,9 @@ def unfilled(run: Run) -> str:
     ended = ended[~ended["client_order_id"].isin(filled)]
     if ended.empty:
         return ""
-    reasons = ended["reason"].fillna("").astype(str).replace("", "no reason given")
+    # Prices differ from one to the next, the reason does not.
+    reasons = ended["reason"].fillna("").astype(str).str.replace(r"\d[\d.]*", "…", regex=True)
+    reasons = reasons.replace("", "no reason given")
     counted = ended.assign(reason=reasons)[["event", "reason"]].value_counts().reset_index(name="n")
     rows = [
         [plain(label(str(r["event"]))), plain(r["reason"]), figure_cell(number(int(r["n"]), 0), float(r["n"]))]

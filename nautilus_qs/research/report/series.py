@@ -142,7 +142,7 @@ def strategy_names(run: Run) -> list[str]:
     """Return the strategies of a run: those of its configuration in their order, then any other that left a row."""
     configured = [str(s["name"]) for s in run.config.get("strategies") or () if isinstance(s, dict) and "name" in s]
     measured = list(run.metrics.get("per_strategy") or {})
-    seen = {str(name) for table in ("decisions", "trades") for name in run.frame(table)["strategy"].unique()}
+    seen = {str(name) for table in ("decisions", "trades") for name in run.brief(table)["strategy"].unique()}
     return list(dict.fromkeys([*configured, *measured, *sorted(seen)]))
 
 

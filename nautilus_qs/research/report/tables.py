@@ -89,14 +89,25 @@ def costs(run: Run) -> str:
             "Profit of closed trades before costs", gross, None, traded, "Net, with commission and slippage added"
         ),
         _cost_row("Commission", -commission, gross, traded, "Fees by the dated tables, open positions included"),
-        _cost_row("Slippage", -slippage, gross, traded, "Entries against the signal's close: gap and cost together"),
+        _cost_row("Slippage", -slippage, gross, traded, "Half the spread and the impact, on market and stop orders"),
         _cost_row("Carry", carry, gross, traded, "Dividends received, less borrow and margin interest"),
         _cost_row("Profit of closed trades after commission", net, None, traded, "Without carry"),
     ]
     table = html.table(
         ("", "Amount", "Share of profit before costs", "Of notional traded", "What it is"), rows, sortable=False
     )
-    return table + _carry(run)
+    return table + _gap(values) + _carry(run)
+
+
+def _gap(values: dict[str, Any]) -> str:
+    gap = values.get("gap")
+    if gap is None:
+        return ""
+    verb = "lost" if float(gap) > 0 else "gained"
+    return html.note(
+        f"Between the signal's close and the price its order met, entries {verb} {abs(float(gap)):,.2f} in all: no "
+        "cost of trading, but of deciding at a close."
+    )
 
 
 def breakers(run: Run) -> str:

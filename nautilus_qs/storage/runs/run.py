@@ -31,6 +31,7 @@ _PLAIN_TABLES: dict[str, dict[str, str]] = {
         "volume": "float64",
     },
 }
+_JSON_COLUMNS = ("numbers", "checks")
 _SIGNAL_FIXED = {
     "run_id": "str",
     "trader_id": "str",
@@ -121,6 +122,16 @@ class Run:
         if table not in self._frames:
             self._frames[table] = _read(self.path / f"{table}.parquet", _columns_of(table))
         return self._frames[table]
+
+    def brief(self, table: str) -> "pd.DataFrame":
+        """Return a table without its JSON columns, which are most of it: for whoever counts rows. Read once."""
+        if table in self._frames:
+            return self._frames[table]
+        name = f"{table} in brief"
+        if name not in self._frames:
+            columns = {column: kind for column, kind in _columns_of(table).items() if column not in _JSON_COLUMNS}
+            self._frames[name] = _read(self.path / f"{table}.parquet", columns, is_whole=False)
+        return self._frames[name]
 
     def signals(
         self, *, instrument_id: str | None = None, strategy: str | None = None, ts: int | None = None
@@ -214,7 +225,12 @@ def _columns_of(table: str) -> dict[str, str]:
 
 
 def _read(
-    path: Path, columns: dict[str, str], filters: Sequence[Any] = (), *, only: list[str] | None = None
+    path: Path,
+    columns: dict[str, str],
+    filters: Sequence[Any] = (),
+    *,
+    only: list[str] | None = None,
+    is_whole: bool = True,
 ) -> "pd.DataFrame":
     import pandas as pd
     import pyarrow as pa
@@ -223,6 +239,9 @@ def _read(
     if not path.is_file():
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
     try:
+        if not is_whole:
+            stored = set(pq.read_schema(path).names)
+            only = [name for name in columns if name in stored]
         frame: pd.DataFrame = pq.read_table(
             path, filters=list(filters) or None, columns=only, partitioning=None
         ).to_pandas()

@@ -70,6 +70,7 @@ class EquityActor(Actor):
         self._marks: dict[str, float] = {}
         self._mark_ts: dict[str, int] = {}
         self._positions: dict[str, Held] = {}
+        self._states: dict[str, Any] = {}
         self._margin: dict[str, Decimal] = {}
         self._cash: dict[str, dict[str, Decimal]] = {}
         self._spot: dict[tuple[str, str], str] = {}
@@ -78,6 +79,7 @@ class EquityActor(Actor):
         self._closing_day = 0
         self._day_ends_ns = 0
         self._has_coins = False
+        self._cash_total = _ZERO
         self._ts = 0
         self._is_due = False
         self._marked_until_ns = 0
@@ -160,12 +162,24 @@ class EquityActor(Actor):
         request.accounts = tuple(self._accounts())
 
     def _point(self, ts: int) -> bus.EquityPoint:
-        values = [held.quantity * self._mark(held) for held in self._positions.values()]
-        cash = sum(self._margin.values(), sum((b.get("USD", _ZERO) for b in self._cash.values()), _ZERO))
+        if self._states:
+            self._take_states()
+        marks = self._marks
+        values: list[float] = []
+        profits: list[float] = []
+        for iid, quantity, entry_px, margin_venue in self._positions.values():
+            mark = marks.get(iid, entry_px)
+            values.append(quantity * mark)
+            if margin_venue:
+                # Coins in a cash account are balances; what a margin account holds is only its open profit.
+                profits.append(quantity * (mark - entry_px))
+        if self._has_coins:
+            profits += self._coins()
+        # fsum: the same sum whatever the order in which positions were opened.
         return bus.EquityPoint(
             ts,
-            cash + _money(fsum([*self._unrealised(), *self._coins()])),
-            cash,
+            self._cash_total + _money(fsum(profits)) if profits else self._cash_total,
+            self._cash_total,
             fsum(map(abs, values)),
             fsum(values),
             len(values),
@@ -174,7 +188,7 @@ class EquityActor(Actor):
 
     def _accounts(self) -> list[VenueAccount]:
         margin = [
-            VenueAccount(venue, is_margin=True, cash=_ZERO, equity=total + _money(fsum(self._unrealised(venue))))
+            VenueAccount(venue, is_margin=True, cash=_ZERO, equity=total + _money(self._open_profit(venue)))
             for venue, total in self._margin.items()
         ]
         cash = [
@@ -183,16 +197,12 @@ class EquityActor(Actor):
         ]
         return margin + cash
 
-    def _mark(self, held: Held) -> float:
-        return self._marks.get(held.instrument_id, held.entry_px)
-
-    def _unrealised(self, venue: str = "") -> list[float]:
-        """Return the open profit of positions in margin accounts; coins in a cash account are balances."""
-        return [
-            held.quantity * (self._mark(held) - held.entry_px)
+    def _open_profit(self, venue: str) -> float:
+        return fsum(
+            held.quantity * (self._marks.get(held.instrument_id, held.entry_px) - held.entry_px)
             for held in self._positions.values()
-            if held.margin_venue and (not venue or held.margin_venue == venue)
-        ]
+            if held.margin_venue == venue
+        )
 
     def _coins(self) -> list[float]:
         return [
@@ -212,7 +222,13 @@ class EquityActor(Actor):
     def _on_account(self, event: Any) -> None:
         if event.ts_event > self._ts:
             self._mark_if_due()
-        self._take_account(event)
+        # Several states follow on one fill: only the last before a mark is read.
+        self._states[event.account_id.get_issuer()] = event
+
+    def _take_states(self) -> None:
+        for event in self._states.values():
+            self._take_account(event)
+        self._states.clear()
 
     def _take_account(self, event: Any) -> None:
         venue = event.account_id.get_issuer()
@@ -221,10 +237,14 @@ class EquityActor(Actor):
             self._has_coins = any(total and code != "USD" for b in self._cash.values() for code, total in b.items())
         else:
             self._margin[venue] = sum((b.total.as_decimal() for b in event.balances), _ZERO)
+        dollars = [balances.get("USD", _ZERO) for balances in self._cash.values()]
+        self._cash_total = sum([*self._margin.values(), *dollars], _ZERO)
 
     def _on_position(self, event: Any) -> None:
         if event.ts_event > self._ts:
             self._mark_if_due()
+        if self._states:
+            self._take_states()
         key = event.position_id.value
         if isinstance(event, PositionClosed):
             self._positions.pop(key, None)

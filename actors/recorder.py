@@ -213,14 +213,20 @@ class Recorder(Actor):
 
     def _on_account(self, account: bus.AccountPoint) -> None:
         point = account.point
+        equity = float(point.equity)
+        per_equity = 1.0 / equity if equity > 0 else 0.0
         self._write(
             rows.EquityRow(
-                **self._base(point.ts),
+                run_id=self._run_id,
+                trader_id=self._trader,
+                account_id=self._account_of(""),
+                mode=self._run_mode,
+                ts_batch=point.ts,
                 ts=point.ts,
                 equity=point.equity,
                 cash=point.cash,
-                gross_exposure=point.gross / float(point.equity) if point.equity > 0 else 0.0,
-                net_exposure=point.net / float(point.equity) if point.equity > 0 else 0.0,
+                gross_exposure=point.gross * per_equity,
+                net_exposure=point.net * per_equity,
                 heat=account.heat,
                 drawdown=account.drawdown,
                 positions=point.positions,

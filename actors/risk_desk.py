@@ -185,10 +185,11 @@ class RiskDesk(Actor):
         day = self._day.of(point.ts)
         if day is not self._today:
             self._on_day(day)
-        self._tell(desk.on_equity(point.ts, day.toordinal(), point.equity, stale=point.is_stale), point.ts)
-        self.msgbus.publish(
-            bus.ACCOUNT, bus.AccountPoint(point, desk.heat(), desk.breakers.drawdown, desk.breakers.mode)
-        )
+        events = desk.on_equity(point.ts, day.toordinal(), point.equity, stale=point.is_stale)
+        if events:
+            self._tell(events, point.ts)
+        breakers = desk.breakers
+        self.msgbus.publish(bus.ACCOUNT, bus.AccountPoint(point, desk.heat(), breakers.drawdown, breakers.mode))
 
     def _on_day(self, day: date) -> None:
         """Close the week when this is a day of another one."""

@@ -12,6 +12,8 @@ from nautilus_trader.backtest.config import SimulationModuleConfig
 from nautilus_trader.backtest.modules import SimulationModule
 from nautilus_trader.model.data import Bar
 
+from nautilus_qs.bridge.raw import raw_of
+
 
 class MarketTape(Protocol):
     """What the models of a venue read."""
@@ -79,7 +81,7 @@ class Tape(SimulationModule):
         self.datum = data
         if type(data) is Bar:
             # By instrument alone: to look a bar type up costs four times as much. Sizes are told apart when asked for.
-            iid = data.bar_type.instrument_id.value
+            iid = raw_of(data)[0]
             bars = self._bars.get(iid)
             if bars is None:
                 bars = self._bars[iid] = deque(maxlen=_KEPT_WINDOWS * (self._volume_bars + 1))

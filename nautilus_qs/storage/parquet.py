@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import astuple
 
 from nautilus_qs.errors import StorageError
 from nautilus_qs.storage import rows as tables
@@ -132,16 +133,17 @@ class _Table:
         self._writer.finish()
 
     def _flush(self) -> None:
-        columns = [self._column(name) for name in self._names]
+        # Row by row into tuples and then turned round: both at the speed of C.
+        columns = zip(*map(astuple, self._rows), strict=True) if self._rows else ((),) * len(self._names)
+        arrays = {
+            name: pa.array(self._plain(name, values), type=self._schema.field(name).type)
+            for name, values in zip(self._names, columns, strict=True)
+        }
         self._rows = []
-        order = {name: i for i, name in enumerate(self._names)}
-        self._writer.write(pa.Table.from_arrays([columns[order[f.name]] for f in self._schema], schema=self._schema))
+        self._writer.write(pa.Table.from_arrays([arrays[f.name] for f in self._schema], schema=self._schema))
 
-    def _column(self, name: str) -> pa.Array:
-        values = [getattr(row, name) for row in self._rows]
-        if name in self._decimals:
-            values = [None if v is None else float(v) for v in values]
-        return pa.array(values, type=self._schema.field(name).type)
+    def _plain(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        return [None if v is None else float(v) for v in values] if name in self._decimals else values
 
 
 class _SignalTable:

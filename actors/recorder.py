@@ -271,7 +271,18 @@ class Recorder(Actor):
         )
 
     def _on_breaker(self, event: BreakerEvent) -> None:
-        self._write(rows.BreakerRow(**self._base(event.ts), **{f: getattr(event, f) for f in event.__struct_fields__}))
+        self._write(
+            rows.BreakerRow(
+                **self._base(event.ts),
+                ts=event.ts,
+                breaker=event.breaker.value,
+                event=event.change.value,
+                equity=event.equity,
+                reference=event.reference,
+                heat_open=event.heat_open,
+                detail=event.detail,
+            )
+        )
 
     def _on_signals(self, chunk: bus.SignalChunk) -> None:
         self._keep(self._sink.write_signals, self._base(0), chunk)

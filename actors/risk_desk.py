@@ -1,9 +1,11 @@
 """The risk desk's shell: facts and proposals in, verdicts out. All reasoning is :class:`nautilus_qs.desk.Desk`'s."""
 
+from collections import deque
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.config import ActorConfig
@@ -25,12 +27,16 @@ from nautilus_qs.bridge.batch import Batches
 from nautilus_qs.bridge.facts import instrument_facts
 from nautilus_qs.clock import AccountDay
 from nautilus_qs.desk import Desk, DeskParams, Leg
+from nautilus_qs.desk.form import RollingSharpe
 from nautilus_qs.desk.refusal import refusal
-from nautilus_qs.domain import Proposal, RegimeUpdate, TradeResult, TradingMode, Verdict
+from nautilus_qs.domain import InstrumentFacts, Proposal, RegimeUpdate, TradeResult, TradingMode, Verdict
+from nautilus_qs.errors import ConfigError
 from nautilus_qs.risk import BreakerEvent
 
 # After the gate, before the strategies: an event must have changed the books when somebody acts on it.
 _EARLY = 5
+_DAY_TRADE_SESSIONS = 5
+_DAY_TRADES_KEPT = 64
 
 
 class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
@@ -44,6 +50,8 @@ class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
         Capital, sizes, limits and breakers.
     expected_bar_types, batch_wait_ns
         Bars that complete a batch, and how long it waits for them; none and 1 ns in a backtest.
+    leverage
+        Of the account at each venue; 1 where it is not named.
     day_zone
         Time zone of the account's day.
     seed
@@ -54,6 +62,7 @@ class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
     params: DeskParams
     expected_bar_types: tuple[str, ...] = ()
     batch_wait_ns: int = 1
+    leverage: dict[str, float] = {}
     day_zone: str = "America/New_York"
     seed: int = 1
 
@@ -74,6 +83,7 @@ class RiskDesk(Actor):
         }
         self._desk = Desk(config.params)
         expected = [str(BarType.from_str(text).instrument_id) for text in config.expected_bar_types]
+        self._form = RollingSharpe()
         self._batches = Batches(expected, config.batch_wait_ns)
         self._begin()
 
@@ -87,11 +97,13 @@ class RiskDesk(Actor):
         self._mode = TradingMode.NORMAL
         self._is_faulted = False
         self._closed: list[bus.ClosedTrade] = []
+        self._form.reset()
+        self._sessions: deque[int] = deque(maxlen=_DAY_TRADE_SESSIONS)
+        self._day_trades: dict[str, deque[int]] = {}
 
     def on_start(self) -> None:
         """Learn the instruments and listen."""
-        facts = [instrument_facts(self.cache.instrument(legs.instrument_id(iid))) for iid in self.config.instruments]
-        self._desk.set_instruments({fact.instrument_id: fact for fact in facts})
+        self._desk.set_instruments({iid: self._facts_of(iid) for iid in self.config.instruments})
         subscribe = self.msgbus.subscribe
         subscribe(bus.PROPOSALS, self._on_proposal)
         subscribe(bus.UNUSED, self._desk.on_order_closed)
@@ -104,6 +116,12 @@ class RiskDesk(Actor):
         self.msgbus.register(bus.ENDPOINT_JUDGE, self._on_judge)
         for text in self.config.expected_bar_types:
             self.subscribe_bars(BarType.from_str(text))
+
+    def _facts_of(self, iid: str) -> InstrumentFacts:
+        instrument = self.cache.instrument(legs.instrument_id(iid))
+        if instrument is None:
+            raise ConfigError(f"every instrument that is traded must be loaded, {iid} was not found; ingest it")
+        return instrument_facts(instrument, self.config.leverage.get(iid.rpartition(".")[2], 1.0))
 
     def on_stop(self) -> None:
         """Record what the last bar proposed; it can no longer be traded."""
@@ -164,7 +182,9 @@ class RiskDesk(Actor):
         for instrument_id, px in request.marks.items():
             self._desk.on_mark(instrument_id, px)
         for account in request.accounts:
-            self._desk.on_account(account)
+            trades = self._day_trades.get(account.venue, ())
+            counted = sum(1 for day in trades if not self._sessions or day >= self._sessions[0])
+            self._desk.on_account(msgspec.structs.replace(account, day_trades=counted))
         self._on_equity(request.point)
         return True
 
@@ -197,7 +217,10 @@ class RiskDesk(Actor):
         if self._week is not None and week != self._week:
             self._take_trades()
             self._desk.on_week_end(self._rng)
+            self._desk.on_sharpes(self._form.sharpes())
         self._week, self._today = week, day
+        self._form.on_day()
+        self._sessions.append(day.toordinal())
 
     def _tell(self, events: list[BreakerEvent], ts: int) -> None:
         """Publish what the breakers did, and the mode when it changed."""
@@ -226,6 +249,13 @@ class RiskDesk(Actor):
 
     def _on_trade(self, trade: bus.ClosedTrade) -> None:
         self._closed.append(trade)
+        equity = self._desk.equity
+        if equity is not None and equity > 0:
+            self._form.on_trade(trade.strategy, float(trade.pnl / equity))
+        day = self._day.of(trade.exit_ts)
+        if self._day.of(trade.entry_ts) == day:
+            venue = trade.instrument_id.rpartition(".")[2]
+            self._day_trades.setdefault(venue, deque(maxlen=_DAY_TRADES_KEPT)).append(day.toordinal())
 
     def _take_trades(self) -> None:
         """Tell the desk of closed trades in an order of their own: those of one moment come in any order."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, NotFound
 
 SCHEMA_VERSION = 1
 MANIFEST = "catalog.json"
@@ -111,7 +111,7 @@ def load_manifest(root: Path) -> Manifest:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise CatalogError(
+        raise NotFound(
             f"a catalog must lie in {root}, found no {MANIFEST}; make one with nqs data ingest, or correct the path"
         ) from error
     except OSError as error:

@@ -13,7 +13,7 @@ from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 from catalog.content import bars_frame, between, read_table, rows_digest, times
 from catalog.datasets import MACRO_FOLDER, bar_folder, tick_folder
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, NotFound
 from catalog.integrity import verify, verify_folder
 from catalog.manifest import BarFacts, Dataset, InstrumentFacts, Manifest, load_manifest
 from catalog.sources.series import BarSize
@@ -205,7 +205,7 @@ class Catalog:
             If there is no such series.
         """
         if series not in self.manifest.macro:
-            raise CatalogError(
+            raise NotFound(
                 f"the macro series {series!r} must be in {self.path}, found {_listed(self.macro_series())}"
                 f"{_meant(series, self.macro_series())}; ingest it, or leave it out"
             )
@@ -296,7 +296,7 @@ class Catalog:
     def _facts(self, iid: str) -> InstrumentFacts:
         facts = self.manifest.instruments.get(str(iid))
         if facts is None:
-            raise CatalogError(
+            raise NotFound(
                 f"{iid} must be in the catalog {self.path}, found {_listed(self.instrument_ids)}"
                 f"{_meant(str(iid), self.instrument_ids)}; ingest it, or correct the name"
             )
@@ -305,7 +305,7 @@ class Catalog:
     def _bars(self, iid: str, bar_spec: str) -> BarFacts:
         sizes = self._facts(iid).bars
         if bar_spec not in sizes:
-            raise CatalogError(
+            raise NotFound(
                 f"{iid} must have {bar_spec} bars in {self.path}, has {_listed(tuple(sizes))}; "
                 "ingest them, or choose another bar size"
             )

@@ -6,7 +6,10 @@ has a default here that is not also the documented rule. Secrets are no part of 
 
 import difflib
 import importlib.resources
+import math
 import os
+import re
+import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +43,7 @@ class VenueConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     balances
         What the account starts with, as ``["100000 USD"]``.
     leverage
-        Of a margin account; 1 means that positions are paid in full.
+        Of a margin account: the most notional per unit of equity; 1 means that positions are paid in full.
     fees
         Name of a dated fee table in ``configs/fees``, or the path of one.
     borrow_rate, margin_rate
@@ -60,8 +63,10 @@ class VenueConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
             raise ConfigError(f"account of venue {self.name} must be margin or cash, was {self.account!r}")
         if not self.balances:
             raise ConfigError(f"balances of venue {self.name} must name at least one amount, as ['100000 USD']")
+        for text in self.balances:
+            _require_money(self.name, text)
         if not 1.0 <= self.leverage <= 10.0:
-            raise ConfigError(f"leverage of venue {self.name} must be in [1, 10], was {self.leverage}")
+            raise ConfigError(f"leverage of venue {self.name} must be in [1, 10], was {self.leverage}; set venues")
         for name in ("borrow_rate", "margin_rate"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} of venue {self.name} must be in [0, 1], was {getattr(self, name)}")
@@ -152,8 +157,10 @@ class ExecutionConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def __post_init__(self) -> None:
         if not 0 <= self.latency_ms <= 60_000:
             raise ConfigError(f"execution.latency_ms must be in [0, 60000], was {self.latency_ms}")
-        if any(not 0 <= bps <= 500 for bps in (*self.half_spread_bps.values(), self.impact_bps)):
-            raise ConfigError("execution spreads and impact must be in [0, 500] basis points")
+        for name, bps in (*self.half_spread_bps.items(), ("impact", self.impact_bps)):
+            if not 0 <= bps <= 500:
+                key = "impact_bps" if name == "impact" else f"half_spread_bps.{name}"
+                raise ConfigError(f"execution.{key} must be in [0, 500] basis points, was {bps}; set execution.{key}")
         if not 0 <= self.cost_multiplier <= 100:
             raise ConfigError(f"execution.cost_multiplier must be in [0, 100], was {self.cost_multiplier}")
 
@@ -222,6 +229,15 @@ class RunConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ConfigError(f"data.instruments must name an instrument once, found {list(self.instruments)}")
         if not self.instruments:
             raise ConfigError("data.instruments must name at least one instrument")
+        if self.day_zone not in zoneinfo.available_timezones():
+            raise ConfigError(
+                f"day_zone must be a time zone, as America/New_York, was {self.day_zone!r}; set day_zone"
+                + _did_you_mean(self.day_zone, zoneinfo.available_timezones())
+            )
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed must be in [0, 2^63), was {self.seed}; set seed")
+        if not self.trader.replace("_", "").isalnum():
+            raise ConfigError(f"trader must be letters, digits and underscores, was {self.trader!r}; set trader")
         if not 0 <= self.warmup_days <= 3660:
             raise ConfigError(f"warmup_days must be in [0, 3660], was {self.warmup_days}")
         if self.chunk_size is not None and self.chunk_size < 1000:
@@ -325,16 +341,22 @@ def load(name: str, overrides: Iterable[str] = (), environ: Mapping[str, str] | 
     """
     path = find_config(name)
     values = read_yaml(path)
+    _resolve_allocation(values, path)
     for keys, text in _env_overrides(os.environ if environ is None else environ):
         _set(values, keys, text)
     for item in overrides:
         path_to, eq, text = item.partition("=")
         if not eq:
-            raise ConfigError(f"--set must be key=value, was {item!r}")
+            raise ConfigError(f"--set must be key=value, as risk.max_heat=0.05, was {item!r}")
         _set(values, path_to.split("."), text)
+    # A second time: an override may name another file.
+    _resolve_allocation(values, path)
+    return decode(values, RunConfig, str(path))
+
+
+def _resolve_allocation(values: dict[str, Any], path: Path) -> None:
     if isinstance(values.get("allocation"), str):
         values["allocation"] = read_yaml(_sibling(path, values["allocation"]))
-    return decode(values, RunConfig, str(path))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -369,6 +391,8 @@ def decode[T](values: Mapping[str, Any], kind: type[T], where: str) -> T:
     except msgspec.ValidationError as error:
         hint = _hint(str(error), values, kind)
         raise ConfigError(f"{where}: {error}{hint}") from (error.__cause__ or error)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def schema() -> dict[str, Any]:
@@ -379,6 +403,18 @@ def schema() -> dict[str, Any]:
 def to_values(config: Struct) -> Any:
     """Return a configuration as plain values, ready for YAML or JSON."""
     return msgspec.to_builtins(config)
+
+
+def _require_money(venue: str, text: str) -> None:
+    amount, _, currency = text.partition(" ")
+    try:
+        is_money = 0 < float(amount) < math.inf and currency.isalpha() and currency.isupper()
+    except ValueError:
+        is_money = False
+    if not is_money:
+        raise ConfigError(
+            f"balances of venue {venue} must be amounts above 0 with their currency, as '100000 USD', was {text!r}"
+        )
 
 
 def _env_overrides(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:
@@ -397,7 +433,10 @@ def _set(values: dict[str, Any], keys: list[str], text: str) -> None:
             raise ConfigError(
                 f"{'.'.join(keys)} must be a setting; {'.'.join(keys[: i + 1])} is a value, not a section"
             )
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of {'.'.join(keys)} must be YAML, was {text!r}; correct it") from error
     if isinstance(target, list):
         raise ConfigError(f"{'.'.join(keys)} must name a setting inside one of the entries of {'.'.join(keys[:-1])}")
     target[keys[-1]] = value
@@ -426,6 +465,8 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _hint(message: str, values: Any, kind: Any) -> str:
     """Return the nearest known key for an unknown one, and the keys that may stand there."""
+    if "missing required field" in message:
+        return "; add it"
     if "unknown field" not in message:
         return ""
     word = message.split("`")[1]
@@ -438,9 +479,9 @@ def _hint(message: str, values: Any, kind: Any) -> str:
 
 
 def _struct_at(kind: Any, path: str) -> Any:
-    """Return the struct type at a msgspec path such as ``.venues[...].name``."""
+    """Return the struct type at a msgspec path such as ``.venues[0].name``."""
     current = kind
-    for part in [p for p in path.replace("[...]", "").split(".") if p]:
+    for part in [p for p in re.sub(r"\[[^]]*\]", "", path).split(".") if p]:
         hints = msgspec.structs.fields(current) if _is_struct(current) else ()
         found = next((f.type for f in hints if f.encode_name == part), None)
         if found is None:

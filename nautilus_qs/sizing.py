@@ -40,6 +40,9 @@ class SizingParams(Struct, frozen=True, forbid_unknown_fields=True):
         Risk of the one trade a week of a strategy whose record speaks against it, in [0, 0.01].
     max_multiplier : float
         The product of all multipliers is clipped to [0, this], in (0, 2].
+    min_position : float
+        The smallest entry worth having, as a share of equity, in [0, 0.05]: what is left of a strategy's capital
+        when it is nearly used up is no position.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class SizingParams(Struct, frozen=True, forbid_unknown_fields=True):
     cap_crisis: float = 0.0025
     probe_fraction: float = 0.0025
     max_multiplier: float = 1.25
+    min_position: float = 0.001
 
     def __post_init__(self) -> None:
         """Refuse fractions that would stake an account on one trade."""
@@ -71,6 +75,7 @@ class SizingParams(Struct, frozen=True, forbid_unknown_fields=True):
         _require_within("cap_crisis", self.cap_crisis, 0.0, self.cap_choppy)
         _require_within("probe_fraction", self.probe_fraction, 0.0, 0.01)
         _require_within("max_multiplier", self.max_multiplier, 1e-6, 2.0)
+        _require_within("min_position", self.min_position, 0.0, 0.05)
 
 
 class KellyEstimate(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, NotFound
 from catalog.instruments import Kind
 from catalog.sources.series import BarSize, PriceKind, Stamp
 
@@ -165,7 +165,7 @@ def read_mapping(path: Path) -> Mapping:
     try:
         values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CatalogError(f"a mapping must lie in {path}, found none ({error.strerror}); correct the path") from error
+        raise NotFound(f"a mapping must lie in {path}, found none ({error.strerror}); correct the path") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} must be YAML, is not: {error}") from error
     try:

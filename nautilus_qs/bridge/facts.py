@@ -8,8 +8,17 @@ from nautilus_trader.model.instruments import CurrencyPair
 from nautilus_qs.domain import InstrumentFacts
 
 
-def instrument_facts(instrument: Any) -> InstrumentFacts:
-    """Return sizes, minima and sector of an instrument; the sector is read from its ``info``."""
+def instrument_facts(instrument: Any, leverage: float = 1.0) -> InstrumentFacts:
+    """Return sizes, minima and sector of an instrument; the sector is read from its ``info``.
+
+    Parameters
+    ----------
+    instrument
+        NautilusTrader's instrument.
+    leverage
+        Of the account at its venue: the share of an order's notional that must be there is never less than one over
+        it, whatever the instrument asks for.
+    """
     increment = instrument.size_increment.as_decimal()
     is_crypto = isinstance(instrument, CurrencyPair)
     info = instrument.info or {}
@@ -22,5 +31,5 @@ def instrument_facts(instrument: Any) -> InstrumentFacts:
         min_notional=instrument.min_notional.as_decimal() if instrument.min_notional is not None else Decimal(0),
         sector=str(info.get("sector", "crypto" if is_crypto else "")),
         is_crypto=is_crypto,
-        margin_init=float(instrument.margin_init),
+        margin_init=max(float(instrument.margin_init), 1.0 / leverage),
     )

@@ -1,5 +1,6 @@
 """Dated fee tables as NautilusTrader's fee model."""
 
+import hashlib
 import importlib.resources
 from collections import deque
 from decimal import ROUND_CEILING, Decimal
@@ -38,6 +39,12 @@ def load_fee_table(name: str) -> FeeTable:
         return msgspec.convert(yaml.safe_load(source.read_text(encoding="utf-8")), FeeTable)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigError(f"fee table {name!r} is not valid: {error}") from error
+
+
+def fee_fingerprint(name: str) -> str:
+    """Return a digest of what a fee table says, whatever its file is called and however it is written."""
+    table = msgspec.json.encode(load_fee_table(name), order="deterministic")
+    return hashlib.blake2b(table, digest_size=8).hexdigest()
 
 
 class TableFeeModelConfig(FeeModelConfig, frozen=True, kw_only=True):

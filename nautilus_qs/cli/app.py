@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
 
         if not isinstance(error, CatalogError):
             raise
-        _fail(error, 1, arguments)
+        _fail(error, error.exit_code, arguments)
 
 
 def spread(arguments: list[str]) -> list[str]:

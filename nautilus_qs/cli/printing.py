@@ -24,7 +24,7 @@ def regime_tables(report: RegimeReport, *, with_days: bool) -> None:
         table.add_column(name, justify="right")
     table.add_column("changes", justify="right")
     for period in (*report.summary.periods, report.summary.total):
-        shares = [f"{100 * period.in_force[name]:.0f} %" for name in names]
+        shares = [f"{100 * period.in_force.get(name, 0.0):.0f} %" for name in names]
         table.add_row(period.name, str(period.sessions), *shares, str(period.changes))
     console.print(table)
     console.print(f"changes a year: {report.summary.changes_per_year:.1f}")

@@ -251,7 +251,9 @@ class Chain:
             fault = f"risk fraction {fraction.value:g}, multipliers {product:g}"
         allowed = allocation_size(weight, equity, open_notional=tally.by_strategy, price=price)
         checks.append(Check("risk_size", not fault, float(at_risk), 0.0, fault))
-        checks.append(Check("allocation", allowed > 0, float(allowed), 0.0))
+        floor = equity * exact(self._params.sizing.min_position)
+        least = max(instrument.min_notional, floor) / price
+        checks.append(Check("allocation", allowed >= least and allowed > 0, float(allowed), float(least)))
         asked = round_down(min(at_risk, allowed), instrument.size_increment)
         # Cut, not denied: the other limits judge what the market can take.
         taken, participation = check_participation(asked, proposal.volume, limits.max_participation)
@@ -271,7 +273,7 @@ class Chain:
             checks.append(check)
         granted = quantity if fits is quantity else round_down(fits, instrument.size_increment)
         checks.append(participation)
-        checks.append(check_minimum(granted, price, instrument))
+        checks.append(check_minimum(granted, price, instrument, floor))
         checks.append(check_half(granted, quantity, limits.min_grant))
         return asked, granted
 

@@ -18,6 +18,7 @@ from catalog.macro import MACRO_CLIENT, MacroPoint
 from catalog.reader import Catalog
 from nautilus_qs.bridge.venue_models import VenueModels
 from nautilus_qs.config import RunConfig, StrategyEntry
+from nautilus_qs.costs import HALF_SPREAD_BPS
 from nautilus_qs.nodes.spec import RunSpec
 from nautilus_qs.risk.limits import exact
 
@@ -83,7 +84,7 @@ def venue_models(config: RunConfig, catalog: Catalog, name: str) -> VenueModels:
     return VenueModels(
         fees=venue.fees,
         latency_ns=execution.latency_ms * 1_000_000,
-        half_spread_bps=execution.half_spread_bps,
+        half_spread_bps={**HALF_SPREAD_BPS, **execution.half_spread_bps},
         impact_bps=execution.impact_bps,
         cost_multiplier=execution.cost_multiplier,
         dividends={iid: entries for iid, entries in paid.items() if entries},
@@ -170,6 +171,7 @@ def _desk(spec: RunSpec) -> ImportableActorConfig:
         {
             "instruments": config.instruments,
             "params": config.desk,
+            "leverage": {venue.name: venue.leverage for venue in config.venues},
             "day_zone": config.day_zone,
             "seed": config.seed,
         },

@@ -13,12 +13,13 @@ from catalog.reader import Catalog, open_catalog
 from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge.carry import CARRY, CarryEntry
 from nautilus_qs.bridge.engine import gate_answers, skip_quadratic_analysis
+from nautilus_qs.bridge.fees import fee_fingerprint
 from nautilus_qs.bridge.venue_models import install
 from nautilus_qs.config import RunConfig, span_ns
 from nautilus_qs.errors import DataError, QsError
 from nautilus_qs.nodes import assembly
 from nautilus_qs.nodes.importing import resolve_strategies, rule_of
-from nautilus_qs.nodes.results import Outcome, RunCounts, finish_run
+from nautilus_qs.nodes.results import Outcome, RunCounts, digests_of, finish_run
 from nautilus_qs.nodes.rundir import RunDirectory
 from nautilus_qs.nodes.spec import RunSpec, code_version, warm_ns
 
@@ -54,19 +55,21 @@ def make_spec(config: RunConfig, catalog: Catalog) -> RunSpec:
     """
     resolve_strategies(config)
     start_ns, end_ns = span_ns(config.timerange)
-    data = [
-        (iid, catalog.fingerprint([iid], group.bar, start_ns, end_ns))
-        for group in config.data
-        for iid in group.instruments
-    ]
     regime = config.regime
+    wanted = [(iid, group.bar) for group in config.data for iid in group.instruments]
     if regime is not None:
-        data.append((regime.reference, catalog.fingerprint([regime.reference], regime.bar, start_ns, end_ns)))
-        data += [
-            (series, catalog.macro_fingerprint(series, warm_ns(config), end_ns))
-            for series in (regime.vix, regime.breadth)
-            if series
-        ]
+        wanted.append((regime.reference, regime.bar))
+    for iid in config.benchmark:
+        catalog.intervals(iid)  # an unknown one is refused now, and not when the run is over
+    data = []
+    for iid, bar in wanted:
+        # There must be bars to trade on; what the run is follows from those that warm the indicators, too.
+        catalog.fingerprint([iid], bar, start_ns, end_ns)
+        data.append((f"{iid} {bar}", catalog.fingerprint([iid], bar, warm_ns(config), end_ns)))
+    series = [name for name in (regime.vix, regime.breadth) if name] if regime is not None else []
+    data += [(name, catalog.macro_fingerprint(name, warm_ns(config), end_ns)) for name in series]
+    # Fees are data, too: a table that changes makes another run.
+    data += [(f"fees {name}", fee_fingerprint(name)) for name in sorted({venue.fees for venue in config.venues})]
     return RunSpec(config=config, data=tuple(data), code_version=code_version())
 
 
@@ -88,7 +91,7 @@ def run_backtest(config: RunConfig, on_progress: Callable[[Progress], None] | No
         outcome = record(spec, catalog, place.part, on_progress)
         elapsed_s = time.perf_counter() - started
         metrics = finish_run(place.part, spec, outcome, catalog=catalog, elapsed_s=elapsed_s)
-        is_reused = place.publish(metrics)
+        is_reused = place.publish(metrics, digests_of)
     return RunResult(place.final, metrics, is_reused)
 
 

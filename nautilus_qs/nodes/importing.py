@@ -1,6 +1,8 @@
 """Strategy paths resolved before anything runs, with errors that name the setting."""
 
 import difflib
+import pkgutil
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -23,9 +25,14 @@ def resolve_strategies(config: RunConfig) -> list[str]:
 
 def params_of(entry: StrategyEntry) -> Any:
     """Return the decoded parameters of a strategy."""
+    shell = _attribute(entry, entry.path)
     config_class = _attribute(entry, f"{entry.path}Config")
-    _attribute(entry, entry.path)
-    kind = next(f.type for f in _fields(config_class) if f.name == "params")
+    kind = next((f.type for f in _fields(config_class) if f.name == "params"), None)
+    if kind is None or getattr(shell, "RULE", None) is None:
+        raise ConfigError(
+            f"path of strategy {entry.name} must name a strategy with a rule and its parameters, {entry.path} has "
+            f"none; set strategies.{entry.name}.path"
+        )
     return decode(entry.params, kind, f"strategies.{entry.name}.params")
 
 
@@ -37,20 +44,38 @@ def rule_of(entry: StrategyEntry) -> Any:
 def _fields(struct: Any) -> Any:
     import msgspec
 
-    return msgspec.structs.fields(struct)
+    is_struct = isinstance(struct, type) and issubclass(struct, msgspec.Struct)
+    return msgspec.structs.fields(struct) if is_struct else ()
 
 
 def _attribute(entry: StrategyEntry, path: str) -> Any:
     module_name, _, name = path.partition(":")
     try:
         module = import_module(module_name)
-    except ModuleNotFoundError as error:
+    except Exception as error:  # whatever the module does when it is imported
         raise ConfigError(
-            f"path of strategy {entry.name} must name a module that can be imported, {module_name!r} cannot ({error})"
+            f"path of strategy {entry.name} must name a module that can be imported, {module_name!r} cannot "
+            f"({error}){_meant(module_name, _siblings(module_name))}; set strategies.{entry.name}.path"
         ) from error
     found = getattr(module, name, None)
     if found is None:
-        near = difflib.get_close_matches(name, dir(module), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"path of strategy {entry.name} must name a class, {module_name} has no {name!r}{hint}")
+        raise ConfigError(
+            f"path of strategy {entry.name} must name a class, {module_name} has no {name!r}"
+            f"{_meant(name, dir(module))}; set strategies.{entry.name}.path"
+        )
     return found
+
+
+def _siblings(module_name: str) -> list[str]:
+    """Return the modules beside one that may not exist."""
+    package = module_name.rpartition(".")[0]
+    try:
+        places = list(import_module(package).__path__) if package else None
+    except (ImportError, AttributeError):
+        return []
+    return [f"{package}.{module.name}" if package else module.name for module in pkgutil.iter_modules(places)]
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -63,8 +63,7 @@ def finish_run(part: Path, spec: RunSpec, outcome: Outcome, *, catalog: Catalog,
     metrics: dict[str, Any] = {
         "run_id": spec.run_id,
         "name": spec.config.name,
-        "decision_digest": decision_digest(_digest_rows(part / "decisions.parquet", _Decided)),
-        "fill_digest": fill_digest(_digest_rows(part / "fills.parquet", _Filled)),
+        **digests_of(part),
         "code_version": spec.code_version,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
@@ -188,6 +187,14 @@ class _Filled(Struct, frozen=True):
     price: float
 
 
+def digests_of(directory: Path) -> dict[str, str]:
+    """Return the digests of what a run decided and of what was filled, from its recorded tables."""
+    return {
+        "decision_digest": decision_digest(_digest_rows(directory / "decisions.parquet", _Decided)),
+        "fill_digest": fill_digest(_digest_rows(directory / "fills.parquet", _Filled)),
+    }
+
+
 def _digest_rows(path: Path, kind: type[Struct]) -> list[Any]:
     """Return the digest's columns of a recorded table as rows; pandas would turn a missing price into NaN."""
     table = pq.read_table(path, columns=list(kind.__struct_fields__))
@@ -224,7 +231,9 @@ def costs_of(fills: pd.DataFrame, outcome: Outcome) -> dict[str, float]:
     """
     sign = np.where(fills["side"] == "buy", 1.0, -1.0)
     reference_px = fills["price"] / (1.0 + sign * fills["slippage_bps"] / 1e4)
-    slippage = sign * fills["quantity"] * (fills["price"] - fills["client_order_id"].map(outcome.market_px))
+    # Without a single fill there are no ids, and nothing that they map to has the type of a price.
+    met_px = fills["client_order_id"].map(outcome.market_px).astype("float64")
+    slippage = sign * fills["quantity"] * (fills["price"] - met_px)
     gap = sign * fills["quantity"] * (fills["price"] - reference_px) - slippage
     return {
         "commission": float(fills["commission"].sum()),

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,9 +38,22 @@ class RunDirectory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self.part, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise StorageError(
+                f"{self._runs} must take the whole run, found: {error}; free space or choose another place; nothing of "
+                "the run is left"
+            ) from error
 
-    def publish(self, metrics: dict[str, Any]) -> bool:
+    def publish(self, metrics: dict[str, Any], digests_of: Callable[[Path], dict[str, str]] | None = None) -> bool:
         """Rename the part into place, or confirm what an earlier run of the same id left.
+
+        Parameters
+        ----------
+        metrics
+            What this run found, its digests among it.
+        digests_of
+            Works the digests out from the tables of an earlier run's directory: what its metrics say may be true no
+            longer. Without it the metrics are believed.
 
         Returns
         -------
@@ -51,21 +65,34 @@ class RunDirectory:
         StorageError
             If an earlier run of the same spec decided or filled differently.
         """
-        if self.final.exists():
-            self._confirm(metrics)
-            return True
-        self.part.replace(self.final)
-        return False
+        if not self.final.exists():
+            try:
+                self.part.replace(self.final)
+            except OSError:
+                # Another process that ran the same spec may have been quicker: then its run is the earlier one.
+                if not self.final.exists():
+                    raise
+            else:
+                return False
+        self._confirm(metrics, digests_of)
+        return True
 
-    def _confirm(self, metrics: dict[str, Any]) -> None:
+    def _confirm(self, metrics: dict[str, Any], digests_of: Callable[[Path], dict[str, str]] | None) -> None:
         path = self.final / "metrics.json"
         try:
-            earlier = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            earlier = dict(json.loads(path.read_text(encoding="utf-8")))
+            found = {} if digests_of is None else digests_of(self.final)
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise StorageError(
-                f"{path} must be the metrics of an earlier run, found: {error}; remove {self.final} and run again"
+                f"{self.final} must hold the metrics and tables of an earlier run, found: {error}; remove it and run "
+                "again"
             ) from error
         for name in ("decision_digest", "fill_digest"):
+            if earlier.get(name) == metrics[name] != found.get(name, metrics[name]):
+                raise StorageError(
+                    f"{name} of the tables in {self.final} must be that of its metrics, {earlier[name]}, was "
+                    f"{found[name]}: they were altered; remove it and run again"
+                )
             if earlier.get(name) != metrics[name]:
                 raise StorageError(
                     f"{name} of the same spec must not change: {earlier.get(name)} before, {metrics[name]} now; the "

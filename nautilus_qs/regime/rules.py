@@ -68,13 +68,14 @@ class RegimeParams(Struct, frozen=True, forbid_unknown_fields=True):
         _require_within("breadth_factor", self.breadth_factor, 1.0)
         if not 1 <= self.confirmation_days <= 60:
             raise ConfigError(
-                f"confirmation_days must be in [1, 60], was {self.confirmation_days}; set regime.confirmation_days"
+                f"confirmation_days must be in [1, 60], was {self.confirmation_days}; "
+                "set regime.params.confirmation_days"
             )
         if not self.range_ratio < self.choppy_ratio < self.crisis_ratio or self.trend_ratio > self.crisis_ratio:
             raise ConfigError(
                 "range_ratio < choppy_ratio < crisis_ratio and trend_ratio <= crisis_ratio must hold, was "
                 f"{self.range_ratio}, {self.choppy_ratio}, {self.crisis_ratio} and {self.trend_ratio}; "
-                "set regime.range_ratio, regime.choppy_ratio, regime.crisis_ratio, regime.trend_ratio"
+                "set regime.params.range_ratio, choppy_ratio, crisis_ratio or trend_ratio"
             )
 
 
@@ -204,4 +205,6 @@ def _require_plausible(slope_deg: float, atr_ratio: float, *, vix: float | None,
 
 def _require_within(name: str, value: float, high: float, *, is_open: bool = False) -> None:
     if not (0.0 < value < high or (value == high and not is_open)):
-        raise ConfigError(f"{name} must be in (0, {high:g}{')' if is_open else ']'}, was {value}; set regime.{name}")
+        raise ConfigError(
+            f"{name} must be in (0, {high:g}{')' if is_open else ']'}, was {value}; set regime.params.{name}"
+        )

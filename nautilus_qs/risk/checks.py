@@ -292,11 +292,11 @@ def check_participation(quantity: Decimal, volume: float, limit: float) -> Fit:
     return fits, Check("participation", True, share, limit, f"cut to {fits} of {quantity}")
 
 
-def check_minimum(quantity: Decimal, price: Decimal, instrument: InstrumentFacts) -> Check:
-    """Judge whether a rounded quantity is one that the venue takes: something, and no minimum undercut."""
-    notional = quantity * price
-    if notional < instrument.min_notional:
-        return Check("minimum", False, float(notional), float(instrument.min_notional), "notional")
+def check_minimum(quantity: Decimal, price: Decimal, instrument: InstrumentFacts, floor: Decimal = _ZERO) -> Check:
+    """Judge whether a rounded quantity is one that the venue takes, and not below our own floor of notional."""
+    notional, least = quantity * price, max(instrument.min_notional, floor)
+    if notional < least:
+        return Check("minimum", False, float(notional), float(least), "notional")
     is_enough = quantity >= instrument.min_quantity and quantity > 0
     return Check("minimum", is_enough, float(quantity), float(instrument.min_quantity), "" if is_enough else "quantity")
 

@@ -17,7 +17,8 @@ def require_window(name: str, bars: object, *, at_least: int = 2) -> None:
     # A bool is an int to Python; `true` for a window is a slip.
     if isinstance(bars, bool) or not isinstance(bars, int) or not at_least <= bars <= LONGEST_WINDOW:
         raise ConfigError(
-            f"{name} must be a whole number of bars in [{at_least}, {LONGEST_WINDOW}], was {bars!r}; set {name}"
+            f"{name} must be a whole number of bars in [{at_least}, {LONGEST_WINDOW}], was {bars!r}; "
+            f"set params.{name} of the strategy"
         )
 
 
@@ -31,7 +32,7 @@ def require_between(name: str, value: float, low: float, high: float) -> None:
 
     """
     if not low < value <= high:
-        raise ConfigError(f"{name} must be in ({low:g}, {high:g}], was {value}; set {name}")
+        raise ConfigError(f"{name} must be in ({low:g}, {high:g}], was {value}; set params.{name} of the strategy")
 
 
 def require_distances(stop_atr: float, target_atr: float | None) -> None:

@@ -103,58 +103,78 @@ def exit_days(df: pd.DataFrame, strategy: str) -> pd.Index:
     return df.index[_rule_exits(numbers(df, strategy), strategy)]
 
 
-def trades(df: pd.DataFrame, strategy: str) -> pd.DataFrame:
-    """Return entry_date, exit_date, exit_kind of every finished trade, one position at a time.
+def trades(
+    df: pd.DataFrame,
+    strategy: str,
+    *,
+    first: str | None = None,
+    stop_atr: float | None = None,
+    target_atr: float | None = None,
+    tick: float = 0.0,
+) -> pd.DataFrame:
+    """Return entry_date, exit_date, exit_kind, entry_px, exit_px of every finished trade, one position at a time.
 
-    An entry fills at the next open, and is skipped when that open lies at or beyond its stop or target. Stop and target
-    work from the entry bar on: a gap fills at the open, and inside a bar the side nearer the open comes first (the low
-    when both are as near). A rule exit closes at the open after the bar on which the rule fired. A bar on which a
-    position ended may signal again; one on which a position is open, or about to be closed, may not. ``exit_kind`` is
-    stop, trailing_stop (once it has moved), target, or rule. Breakout: the stop follows the highest close since entry
-    at 1.5 ATR of that bar, moved at each close; when that puts it at or beyond the close (the ATR has shrunk), where no
-    venue rests a stop, the position is closed at the next open, as by the stop.
+    An entry fills at the next open, and is skipped when that open lies at or beyond its stop or target. Stop and
+    target work from the entry bar on: a stop that is gapped through fills at the open, a target always at its price,
+    and inside a bar the side nearer the open comes first (the low when both are as near). A rule exit closes at the
+    open after the bar on which the rule fired. A bar on which a position ended may signal again; one on which a
+    position is open, or about to be closed, may not. ``exit_kind`` is stop, trailing_stop (once it has moved), target,
+    or rule. Breakout: the stop follows the highest close since entry at 1.5 ATR of that bar, moved at each close; when
+    that puts it at or beyond the close (the ATR has shrunk), where no venue rests a stop, the position is closed at the
+    next open, as by the stop.
+
+    ``first`` is the first day that may signal (those before warm the windows), ``stop_atr`` and ``target_atr`` stand in
+    for the strategy's own distances, and ``tick`` is the grid of prices on which a venue takes stops (rounded up,
+    towards the entry) and targets (rounded up, away from it); 0 for none.
     """
     found = numbers(df, strategy)
-    fired = _entries(found, strategy)[0].to_numpy()
+    fired = (_entries(found, strategy)[0] & (df.index >= (first or df.index[0]))).to_numpy()
     leaves = _rule_exits(found, strategy).to_numpy()
     opens, highs, lows, closes = (df[name].to_numpy(float) for name in ("open", "high", "low", "close"))
     width = found["atr"].to_numpy()
+    stop_atr = STOP_ATR[strategy] if stop_atr is None else stop_atr
+    target_atr = TARGET_ATR[strategy] if target_atr is None else target_atr
     is_trailing = strategy == "breakout"
 
     rows = []
     bar = 0
     while bar < len(df) - 1:
-        stop = closes[bar] - STOP_ATR[strategy] * width[bar]
-        target = closes[bar] + TARGET_ATR[strategy] * width[bar]
+        stop = _on_grid(closes[bar] - stop_atr * width[bar], tick)
+        target = _on_grid(closes[bar] + target_atr * width[bar], tick)
         if not fired[bar] or not stop < opens[bar + 1] < target:
             bar += 1
             continue
         entry = bar + 1
         stop_kind = "stop"
-        kind = None
+        kind, px = None, np.nan
         for day in range(entry, len(df)):
             if leaves[day - 1] and day > entry:
-                kind = "rule"
+                kind, px = "rule", opens[day]
             elif opens[day] <= stop or (stop >= closes[day - 1] and day > entry):
-                kind = stop_kind
+                kind, px = stop_kind, opens[day]
             elif opens[day] >= target:
-                kind = "target"
+                kind, px = "target", target
             elif lows[day] <= stop and highs[day] >= target:
                 is_high_first = highs[day] - opens[day] < opens[day] - lows[day]
-                kind = "target" if is_high_first else stop_kind
+                kind, px = ("target", target) if is_high_first else (stop_kind, stop)
             elif lows[day] <= stop:
-                kind = stop_kind
+                kind, px = stop_kind, stop
             elif highs[day] >= target:
-                kind = "target"
+                kind, px = "target", target
             if kind is not None:
-                rows.append((df.index[entry], df.index[day], kind))
+                rows.append((df.index[entry], df.index[day], kind, opens[entry], px))
                 break
             if is_trailing:
-                trailed = closes[entry : day + 1].max() - STOP_ATR[strategy] * width[day]
+                trailed = _on_grid(closes[entry : day + 1].max() - stop_atr * width[day], tick)
                 if trailed > stop:
                     stop, stop_kind = trailed, "trailing_stop"
         if kind is None:
             break  # still open at the end of the data
         # The bar on which the position ended may signal again at its close.
         bar = day
-    return pd.DataFrame(rows, columns=["entry_date", "exit_date", "exit_kind"])
+    return pd.DataFrame(rows, columns=["entry_date", "exit_date", "exit_kind", "entry_px", "exit_px"])
+
+
+def _on_grid(px: float, tick: float) -> float:
+    """Return the lowest price on the grid that is not below `px`, but for the error of a float."""
+    return np.ceil(px / tick - 1e-6) * tick if tick and np.isfinite(px) else px

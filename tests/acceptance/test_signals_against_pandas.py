@@ -82,7 +82,7 @@ def test_trailing_stop_on_real_trades_is_touched_on_the_days_of_pandas(frames, s
     trades = reference.trades(bars, "breakout")
     stopped = trades[trades["exit_kind"].isin(["stop", "trailing_stop"])]
     assert len(stopped) > 5
-    for entry, last, kind in stopped.itertuples(index=False):
+    for entry, last, kind in stopped[["entry_date", "exit_date", "exit_kind"]].itertuples(index=False):
         signal = rows[dates[dates.index(entry) - 1]][1]
         stop = rule.trail(signal.side, signal.stop_px)
         days = bars.loc[entry:last]
@@ -116,5 +116,6 @@ def test_reference_trades_of_a_drawn_path_are_those_worked_by_hand():
         index=range(30, 34),
     )
     bars = pd.concat([quiet, path])
-    assert reference.trades(bars, "breakout").to_numpy().tolist() == [[31, 33, "trailing_stop"]]
+    found = reference.trades(bars, "breakout", tick=0.0001)
+    assert found.to_numpy().tolist() == [[31, 33, "trailing_stop", 102.5, pytest.approx(102.6786)]]
     assert reference.trades(bars.iloc[:33], "breakout").empty

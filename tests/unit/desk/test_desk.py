@@ -748,3 +748,23 @@ def test_buying_power_is_what_is_left_after_positions_and_grants():
     one(desk, strategy="breakout", name="BTC.C", stop=45.0)  # 200 x 50 of 20,000
     assert desk.book(1).buying_power == {"M": 100_000 - 20_000 - 10_000, "C": 10_000}
     assert desk.exposure() == (0.4, 0.4)
+
+
+def test_entry_into_the_last_crumb_of_capital_is_refused() -> None:
+    # 0.3 of 100,000 is 30,000: 599 units at 50 leave 50, and an entry must have 0.1 % of equity, which is 100.
+    desk = make_desk()
+    desk.on_mark("IVV.M", 50.0)
+    desk.on_fill("rsi", "IVV.M", "held", quantity=D(599), px=D(50), client_order_id="held")
+    desk.on_stop("rsi", "IVV.M", "held", D(49))
+    verdict = one(desk)
+    assert (verdict.granted, verdict.failed) == (0, "allocation")
+    assert found(verdict, "allocation").value == 1.0
+    assert found(verdict, "allocation").limit == 2.0
+
+
+def test_entry_as_large_as_the_smallest_worth_having_is_granted() -> None:
+    desk = make_desk()
+    desk.on_mark("IVV.M", 50.0)
+    desk.on_fill("rsi", "IVV.M", "held", quantity=D(598), px=D(50), client_order_id="held")
+    desk.on_stop("rsi", "IVV.M", "held", D(49))
+    assert one(desk).granted == 2

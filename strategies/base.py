@@ -23,6 +23,8 @@ from nautilus_qs.errors import ConfigError, DataError
 from strategies.execution import Execution
 from strategies.slot import Phase, Slot
 
+_FIRED = frozenset({"entry", "held"})
+
 SAVED_BARS = 600
 """Bars kept by on_save: after so many, what came before has left every indicator (Wilder's RSI to below 1e-15)."""
 
@@ -160,18 +162,16 @@ class RuleStrategy(Strategy):
         if self._is_faulted:
             return
         try:
-            self._read(bar)
+            iid, ts, open_, high, low, close, volume = raw_of(bar)
+            slot = self._by_id[iid]
+            numbers = slot.features.update_raw(open_, high, low, close, volume)
+            if numbers is not None and ts >= self._trade_from_ns:
+                self._read(slot, ts, numbers, high, low)
         except Exception as error:  # noqa: BLE001  the border between the node and one strategy
             self._on_error(error)
 
-    def _read(self, bar: Bar) -> None:
-        iid, ts, open_, high, low, close, volume = raw_of(bar)
-        slot = self._by_id[iid]
-        numbers = slot.features.update_raw(open_, high, low, close, volume)
-        if numbers is None:
-            return
-        if ts < self._trade_from_ns:
-            return
+    def _read(self, slot: Slot, ts: int, numbers: tuple[float, ...], high: float, low: float) -> None:
+        iid = slot.instrument_id
         if slot.position_id is not None:
             slot.bars_held += 1
             slot.high = max(slot.high, high)
@@ -277,6 +277,8 @@ class RuleStrategy(Strategy):
             return
         ts, iids, outcomes, numbers = zip(*self._rows, strict=True)
         self._rows = []
-        nearness = np.fromiter(map(self.rule.nearness, numbers), dtype=np.float64, count=len(numbers))
-        chunk = bus.SignalChunk(self.tag, self._columns, ts, iids, outcomes, nearness, np.array(numbers))
+        matrix = np.array(numbers)
+        is_fired = np.fromiter(map(_FIRED.__contains__, outcomes), dtype=bool, count=len(outcomes))
+        nearness = np.where(is_fired, 1.0, self.rule.nearness(matrix))
+        chunk = bus.SignalChunk(self.tag, self._columns, ts, iids, outcomes, nearness, matrix)
         self.msgbus.publish(bus.SIGNALS, chunk)

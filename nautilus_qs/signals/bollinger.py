@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 
+import numpy as np
 from msgspec import Struct
 
 from nautilus_qs.domain import Direction, Side, Signal, StopKind
 from nautilus_qs.signals.bounds import require_between, require_distances, require_window
-from nautilus_qs.signals.rule import VOLUME_BARS, capped, entry_signal, exit_signal, trail_of
+from nautilus_qs.signals.rule import VOLUME_BARS, Numbers, capped, entry_signal, exit_signal, trail_of
 from nautilus_qs.signals.stops import MovingStop, StopParams, stop_warmup_bars
 
 
@@ -139,23 +140,21 @@ class BollingerBounce:
             return None
         return exit_signal(self, instrument_id, side, numbers, reason="middle_band" if is_middle else reason)
 
-    def nearness(self, numbers: tuple[float, ...]) -> float:
-        """Return how near an entry was: the smaller of two shares, at most 0.99 unless the bar fired.
+    def nearness(self, numbers: Numbers) -> Numbers:
+        """Return how near to an entry bars came that gave none: the smaller of two shares, at most 0.99.
 
         The way from the middle to the band that the close has gone, and the way from an RSI of 100 to the threshold
-        that the RSI has gone; the better side where both may be taken.
+        that the RSI has gone; the better side where both may be taken. 0 where the bands have no width.
         """
-        if self._side(numbers) is not None:
-            return 1.0
-        close, _, lower, middle, _, rsi = numbers
+        close, _, lower, middle, _, rsi = numbers.T
         half_width = middle - lower
-        if half_width <= 0.0:
-            return 0.0
-        way, span = (middle - close) / half_width, 100.0 - self._threshold
-        near = min(way, (100.0 - rsi) / span)
+        is_wide = half_width > 0.0
+        way = (middle - close) / np.where(is_wide, half_width, 1.0)
+        span = 100.0 - self._threshold
+        near = np.minimum(way, (100.0 - rsi) / span)
         if self._is_both_sides:
-            near = max(near, min(-way, rsi / span))
-        return capped(near)
+            near = np.maximum(near, np.minimum(-way, rsi / span))
+        return capped(np.where(is_wide, near, 0.0))
 
     def trail(self, side: Side, stop_px: float, *, multiple: float = 1.0) -> MovingStop | None:
         """Return the stop of a new position, None when it is fixed."""

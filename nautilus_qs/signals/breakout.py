@@ -1,10 +1,11 @@
 """Breakout momentum: buy a new high on unusual volume, follow it with a trailing stop."""
 
+import numpy as np
 from msgspec import Struct
 
 from nautilus_qs.domain import Direction, Side, Signal, StopKind
 from nautilus_qs.signals.bounds import require_between, require_distances, require_window
-from nautilus_qs.signals.rule import VOLUME_BARS, capped, entry_signal, exit_signal, trail_of
+from nautilus_qs.signals.rule import VOLUME_BARS, Numbers, capped, entry_signal, exit_signal, trail_of
 from nautilus_qs.signals.stops import MovingStop, StopParams, stop_warmup_bars
 
 
@@ -121,22 +122,19 @@ class Breakout:
         is_broken = close < exit_low if side is Side.LONG else close > exit_high
         return exit_signal(self, instrument_id, side, numbers, reason="channel") if is_broken else None
 
-    def nearness(self, numbers: tuple[float, ...]) -> float:
-        """Return how near an entry was: the smaller of two shares, at most 0.99 unless the bar fired.
+    def nearness(self, numbers: Numbers) -> Numbers:
+        """Return how near to an entry bars came that gave none: the smaller of two shares, at most 0.99.
 
         The place of the close in the channel (0 at its low, 1 at its high), and the relative volume over its minimum;
-        the better side where both may be taken.
+        the better side where both may be taken. 0 where the channel has no height.
         """
-        if self._side(numbers) is not None:
-            return 1.0
-        close, _, channel_high, channel_low, _, _, volume = numbers
+        close, _, channel_high, channel_low, _, _, volume = numbers.T
         height = channel_high - channel_low
-        if height <= 0.0:
-            return 0.0
-        place = (close - channel_low) / height
+        is_high = height > 0.0
+        place = (close - channel_low) / np.where(is_high, height, 1.0)
         if self._is_both_sides:
-            place = max(place, 1.0 - place)
-        return capped(min(place, volume / self._min_volume))
+            place = np.maximum(place, 1.0 - place)
+        return capped(np.where(is_high, np.minimum(place, volume / self._min_volume), 0.0))
 
     def trail(self, side: Side, stop_px: float, *, multiple: float = 1.0) -> MovingStop | None:
         """Return the stop of a new position, None when it is fixed."""

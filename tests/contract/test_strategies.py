@@ -110,3 +110,23 @@ def test_strategy_changing_the_future_changes_nothing_past(
         pd.testing.assert_frame_equal(kept[0], kept[1], check_categorical=False)
         assert len(kept[0]) > 0
     assert digests(before) != digests(after)
+
+
+@EACH
+@pytest.mark.parametrize("stop", ["fixed", "trailing_atr", "chandelier", "parabolic"])
+def test_strategy_with_any_stop_moves_it_only_towards_the_price(
+    catalog: Path, tmp_path: Path, name: str, stop: str
+) -> None:
+    params = {"direction": "long_short", "stop": stop, "stop_atr": 3.0}
+    strategy = {"name": name, "path": STRATEGIES[name], "params": params}
+    tables, _ = tables_of(config_of(catalog, name, "long_short", strategies=[strategy]), tmp_path / "a")
+    orders = tables["orders"]
+    resting = orders[(orders["leg"] == "S") & orders["event"].isin(["accepted", "updated"])]
+    moves = 0
+    for _, own in resting.sort_values("ts_event", kind="stable").groupby("client_order_id"):
+        steps = np.diff(own["trigger_px"].to_numpy())
+        sign = 1 if own["side"].iloc[0] == "sell" else -1
+        assert (sign * steps >= 0).all()
+        moves += int((steps != 0).sum())
+    assert (moves > 0) == (stop != "fixed")
+    assert set(tables["trades"]["side"]) == {"long", "short"}

@@ -371,10 +371,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} must exist, it does not; check the name") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} must be YAML, found: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path} must be readable, was not: {error.strerror}; check its permissions") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} must be YAML, found: {error}; correct it") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold a mapping of settings, found {type(values).__name__}")
+        raise ConfigError(
+            f"{path} must hold a mapping of settings, found {type(values).__name__}; see nqs config schema"
+        )
     return values
 
 

@@ -12,12 +12,13 @@ import yaml
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.model.currencies import USD
 from nautilus_trader.model.enums import AccountType, OmsType
-from nautilus_trader.model.identifiers import Venue
+from nautilus_trader.model.identifiers import ClientId, Venue
 from nautilus_trader.model.objects import Money
 from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 from catalog.ingest import ingest
 from catalog.instruments import InstrumentSpec, Kind
+from catalog.macro import MACRO_CLIENT, MacroPoint
 from catalog.reader import open_catalog
 from catalog.sessions import sessions_of
 from catalog.sources.series import BarSeries, BarSize, MacroSeries, PriceKind, Stamp
@@ -41,6 +42,7 @@ LIMITS_OFF: dict[str, Any] = {
     "venues": [{"name": "ALPACA", "account": "margin", "balances": ["1000000000 USD"]}],
     "sizing": {
         "base_fraction": 1e-6, "min_trades": 1000, "max_trades": 1000, "cap_choppy": 0.01, "cap_crisis": 0.01,
+        "min_position": 0.0,
     },
     "risk": {
         "max_heat": 1.0, "max_heat_choppy": 1.0, "max_heat_crisis": 1.0, "max_correlation": 1.0, "max_sector": 1.0,
@@ -190,6 +192,20 @@ class MemorySink:
         """Nothing is held back."""
 
 
+def tables_in_memory(name: str) -> dict[str, pd.DataFrame]:
+    """Return what a :class:`MemorySink` kept under a name as the tables a run writes, and forget it."""
+    kept: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES.values()}
+    for row in MemorySink.kept.pop(name):
+        if not isinstance(row, tuple):
+            kept[TABLES[type(row)]].append({field: getattr(row, field) for field in row.__struct_fields__})
+    frames = {name: pd.DataFrame(kept[name], columns=[*kind.__struct_fields__]) for kind, name in TABLES.items()}
+    plain = {
+        name: frame.map(lambda value: float(value) if isinstance(value, Decimal) else value)
+        for name, frame in frames.items()
+    }
+    return {**plain, "carry": pd.DataFrame({"ts": [], "amount": []})}
+
+
 def build_engine(config: RunConfig, sink_name: str) -> BacktestEngine:
     """Return the engine of a run as the backtest node builds it, data included, and not yet run.
 
@@ -199,17 +215,22 @@ def build_engine(config: RunConfig, sink_name: str) -> BacktestEngine:
     spec = make_spec(config, catalog)
     engine = BacktestEngine(assembly.engine_config(spec, "tests.runs:MemorySink", {"name": sink_name}))
     for venue in config.venues:
+        is_margin = venue.account == "margin"
         engine.add_venue(
             Venue(venue.name),
             OmsType.HEDGING,
-            AccountType.MARGIN,
+            AccountType.MARGIN if is_margin else AccountType.CASH,
             [Money.from_str(text) for text in venue.balances],
-            base_currency=USD,
-            default_leverage=Decimal(1),
+            base_currency=USD if is_margin else None,
+            default_leverage=Decimal(str(venue.leverage if is_margin else 1)),
             **assembly.venue_models(config, catalog, venue.name).objects(),
         )
     for instrument in catalog.instruments(config.instruments):
         engine.add_instrument(instrument)
+    regime = config.regime
+    if regime is not None and (regime.vix or regime.breadth):
+        points = ParquetDataCatalog(str(Path(config.catalog).absolute())).custom_data(MacroPoint)
+        engine.add_data(points, client_id=ClientId(MACRO_CLIENT), sort=False)
     stored = ParquetDataCatalog(str(Path(config.catalog).absolute()))
     for bar_type in assembly.bar_types(config):
         engine.add_data(stored.bars(bar_types=[bar_type]), sort=False)

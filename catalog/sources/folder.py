@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from catalog.content import file_digest
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, NotFound
 from catalog.instruments import InstrumentSpec, Kind
 from catalog.sessions import sessions_of
 from catalog.sources.mapping import BarsMapping, EventsFile, MacroMapping, Mapping, read_mapping
@@ -85,12 +85,12 @@ class FolderSource:
 
         Raises
         ------
-        CatalogError
+        NotFound
             If it is missing.
         """
         path = self.root / name
         if not path.is_file():
-            raise CatalogError(f"{path} must be there, is missing; correct the mapping {self.name} or the data root")
+            raise NotFound(f"{path} must be there, is missing; correct the mapping {self.name} or the data root")
         return path
 
     def matching(self, patterns: str | list[str]) -> list[Path]:
@@ -98,14 +98,14 @@ class FolderSource:
 
         Raises
         ------
-        CatalogError
+        NotFound
             If a pattern matches nothing.
         """
         found: list[Path] = []
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
             here = sorted(self.root.glob(pattern))
             if not here:
-                raise CatalogError(
+                raise NotFound(
                     f"files must match {self.root / pattern}, found none; "
                     f"correct the mapping {self.name} or the data root"
                 )

@@ -110,6 +110,12 @@ def main(argv: list[str] | None = None) -> None:
     arguments = spread(sys.argv[1:] if argv is None else argv)
     try:
         app(arguments, standalone_mode=True)
+    except SystemExit as leaving:
+        # The parser has told people what it could not read; whoever asked for JSON gets it in that form, too.
+        told = leaving.__context__
+        if leaving.code == 2 and isinstance(told, Exception) and "--json" in arguments:
+            _print_error("UsageError", getattr(told, "message", "") or str(told), 2)
+        raise
     except QsError as error:
         _fail(error, error.exit_code, arguments)
     except KeyboardInterrupt:
@@ -146,6 +152,10 @@ def spread(arguments: list[str]) -> list[str]:
 def _fail(error: BaseException, code: int, arguments: list[str]) -> None:
     typer.echo(f"error: {error}", err=True)
     if "--json" in arguments:
-        body: dict[str, Any] = {"error": type(error).__name__, "message": str(error), "exit_code": code}
-        typer.echo(json.dumps(body))
+        _print_error(type(error).__name__, str(error), code)
     raise SystemExit(code)
+
+
+def _print_error(name: str, message: str, code: int) -> None:
+    body: dict[str, Any] = {"error": name, "message": message, "exit_code": code}
+    typer.echo(json.dumps(body))

@@ -35,7 +35,9 @@ def run_and_print(config: RunConfig, *, as_json: bool, progress: bool) -> None:
 
 def compare_and_print(config: RunConfig, names: list[str], *, as_json: bool, progress: bool) -> None:
     """Run each named strategy alone and print a comparison."""
-    results = [_run(config.only([name]), progress=progress) for name in names]
+    # Every name is looked up before the first run: a comparison is not half made.
+    alone = [config.only([name]) for name in names]
+    results = [_run(one, progress=progress) for one in alone]
     if as_json:
         typer.echo(json.dumps({"runs": [summary_object(result) for result in results]}))
         return

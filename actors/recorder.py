@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from nautilus_trader.model.events import OrderDenied, OrderFilled, OrderSubmitte
 
 from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge import orders as legs
+from nautilus_qs.bridge.loading import load_component
 from nautilus_qs.desk.ids import Leg, client_order_id
 from nautilus_qs.domain import Action, RegimeUpdate, Verdict
 from nautilus_qs.risk import BreakerEvent
@@ -45,19 +45,12 @@ class RecorderConfig(ActorConfig, frozen=True, kw_only=True):
     trade_from_ns: int = 0
 
 
-def load_sink(path: str, args: dict[str, str]) -> Sink:
-    """Return the sink that `path` names."""
-    module, _, name = path.partition(":")
-    sink: Sink = getattr(import_module(module), name)(**args)
-    return sink
-
-
 class Recorder(Actor):
     """Writes every decision, order event, fill, trade, mark, regime, protection and breaker event."""
 
     def __init__(self, config: RecorderConfig) -> None:
         super().__init__(config)
-        self._sink = load_sink(config.sink, config.sink_args)
+        self._sink: Sink = load_component(config.sink, config.sink_args)
         self._run_id, self._run_mode, self._trader = config.run_id, config.mode, ""
         self._accounts: dict[str, str] = {}
         self._reference_px: dict[str, tuple[float, int, int]] = {}

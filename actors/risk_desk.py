@@ -25,13 +25,14 @@ from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge import orders as legs
 from nautilus_qs.bridge.batch import Batches
 from nautilus_qs.bridge.facts import instrument_facts
+from nautilus_qs.bridge.loading import load_component
 from nautilus_qs.clock import AccountDay
 from nautilus_qs.desk import Desk, DeskParams, Leg
 from nautilus_qs.desk.form import RollingSharpe
 from nautilus_qs.desk.refusal import refusal
 from nautilus_qs.domain import InstrumentFacts, Proposal, RegimeUpdate, TradeResult, TradingMode, Verdict
 from nautilus_qs.errors import ConfigError
-from nautilus_qs.risk import BreakerEvent
+from nautilus_qs.risk import BreakerEvent, BreakerStore
 
 # After the gate, before the strategies: an event must have changed the books when somebody acts on it.
 _EARLY = 5
@@ -54,6 +55,9 @@ class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
         Of the account at each venue; 1 where it is not named.
     day_zone
         Time zone of the account's day.
+    breaker_store, breaker_store_args
+        Where the state of the breakers outlives the process: the path of a
+        :class:`~nautilus_qs.risk.breakers.BreakerStore` and its keywords. "" keeps it in memory, for a backtest.
     seed
         Of the bootstrap behind the Kelly interval.
     """
@@ -64,6 +68,8 @@ class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
     batch_wait_ns: int = 1
     leverage: dict[str, float] = {}
     day_zone: str = "America/New_York"
+    breaker_store: str = ""
+    breaker_store_args: dict[str, str] = {}
     seed: int = 1
 
 
@@ -84,6 +90,9 @@ class RiskDesk(Actor):
         self._desk = Desk(config.params)
         expected = [str(BarType.from_str(text).instrument_id) for text in config.expected_bar_types]
         self._form = RollingSharpe()
+        self._store: BreakerStore | None = None
+        if config.breaker_store:
+            self._store = load_component(config.breaker_store, config.breaker_store_args)
         self._batches = Batches(expected, config.batch_wait_ns)
         self._begin()
 
@@ -97,6 +106,7 @@ class RiskDesk(Actor):
         self._mode = TradingMode.NORMAL
         self._is_faulted = False
         self._closed: list[bus.ClosedTrade] = []
+        self._kept: dict[str, Any] | None = None
         self._form.reset()
         self._sessions: deque[int] = deque(maxlen=_DAY_TRADE_SESSIONS)
         self._day_trades: dict[str, deque[int]] = {}
@@ -114,8 +124,26 @@ class RiskDesk(Actor):
         subscribe(bus.FAULTS, self._on_fault)
         subscribe("events.order.*", self._on_order_event, priority=_EARLY)
         self.msgbus.register(bus.ENDPOINT_JUDGE, self._on_judge)
+        self._recall()
         for text in self.config.expected_bar_types:
             self.subscribe_bars(BarType.from_str(text))
+
+    def _recall(self) -> None:
+        """Go on under the breakers as they stood when the process before this one ended."""
+        state = self._store.load() if self._store is not None else None
+        if state is not None:
+            self._desk.breakers.restore(state)
+            self._kept = state
+            self._tell([], self.clock.timestamp_ns())
+
+    def _keep(self) -> None:
+        """Keep the state of the breakers as soon as it is another: a kill must not lose a trip or a peak."""
+        if self._store is None:
+            return
+        state = self._desk.breakers.state()
+        if state != self._kept:
+            self._store.save(state)
+            self._kept = state
 
     def _facts_of(self, iid: str) -> InstrumentFacts:
         instrument = self.cache.instrument(legs.instrument_id(iid))
@@ -206,6 +234,7 @@ class RiskDesk(Actor):
         if day is not self._today:
             self._on_day(day)
         events = desk.on_equity(point.ts, day.toordinal(), point.equity, stale=point.is_stale)
+        self._keep()
         if events:
             self._tell(events, point.ts)
         breakers = desk.breakers

@@ -5,6 +5,7 @@ answers, and :class:`~strategies.execution.Execution` carries the answer out.
 """
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from nautilus_qs.bridge.rounding import stop_price, target_price
 from nautilus_qs.desk.ids import make_decision_id
 from nautilus_qs.domain import Proposal, Signal, Verdict
 from nautilus_qs.errors import ConfigError, DataError
-from strategies.execution import Execution
+from strategies.execution import FOLLOWED, Execution
 from strategies.slot import Phase, Slot
 
 _FIRED = frozenset({"entry", "held"})
@@ -235,6 +236,8 @@ class RuleStrategy(Strategy):
 
     def on_order_event(self, event: Any) -> None:
         """Follow the orders of the trade in progress."""
+        if type(event) not in FOLLOWED:
+            return
         self._guard(self._execution.on_order_event, event, self._by_id.get(str(event.instrument_id)))
 
     def on_position_closed(self, event: Any) -> None:
@@ -277,7 +280,9 @@ class RuleStrategy(Strategy):
             return
         ts, iids, outcomes, numbers = zip(*self._rows, strict=True)
         self._rows = []
-        matrix = np.array(numbers)
+        # Twice as fast as np.array, which looks at every tuple to find out what it holds.
+        flat = np.fromiter(chain.from_iterable(numbers), dtype=np.float64, count=len(numbers) * len(self._columns))
+        matrix = flat.reshape(len(numbers), len(self._columns))
         is_fired = np.fromiter(map(_FIRED.__contains__, outcomes), dtype=bool, count=len(outcomes))
         nearness = np.where(is_fired, 1.0, self.rule.nearness(matrix))
         chunk = bus.SignalChunk(self.tag, self._columns, ts, iids, outcomes, nearness, matrix)

@@ -27,6 +27,9 @@ from strategies.slot import Phase, Slot
 _GONE = (OrderCanceled, OrderExpired, OrderRejected, OrderDenied)
 _STOP_ATTEMPTS = 2
 
+FOLLOWED = frozenset({OrderFilled, OrderCancelRejected, *_GONE})
+"""The events that move a trade along: a third of all that an order has."""
+
 
 class Execution:
     """Moves the slots of one strategy along: every order the strategy sends is sent here.

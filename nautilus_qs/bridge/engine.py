@@ -7,6 +7,31 @@ from collections.abc import Callable
 from typing import Any
 
 from nautilus_trader.analysis.analyzer import PortfolioAnalyzer
+from nautilus_trader.common.config import MessageBusConfig
+from nautilus_trader.execution import messages
+from nautilus_trader.model import data, events, instruments
+
+
+class _LastingList(list[type]):
+    """A list that survives being taken over: NautilusTrader empties the one in its configuration, whose id changes."""
+
+    def __copy__(self) -> list[type]:
+        return list(self)
+
+    def clear(self) -> None:
+        """Keep what is there."""
+
+
+def silent_bus() -> MessageBusConfig:
+    """Return the configuration of a message bus that publishes nothing outside the process.
+
+    By default every message is held against some seventy types that could be published, one by one, whether or not
+    anybody outside listens: that takes longer than to deliver a bar.
+    """
+    named = (one for module in (data, events, instruments, messages) for one in vars(module).values())
+    types = [str, int, float, bytes, *(one for one in named if isinstance(one, type))]
+    return MessageBusConfig(types_filter=_LastingList(types))
+
 
 EXEC_ENDPOINT = "ExecEngine.execute"
 EVENT_ENDPOINT = "ExecEngine.process"

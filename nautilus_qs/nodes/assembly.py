@@ -16,6 +16,7 @@ from nautilus_trader.trading.config import ImportableControllerConfig, Importabl
 
 from catalog.macro import MACRO_CLIENT, MacroPoint
 from catalog.reader import Catalog
+from nautilus_qs.bridge.engine import silent_bus
 from nautilus_qs.bridge.venue_models import VenueModels
 from nautilus_qs.config import RunConfig, StrategyEntry
 from nautilus_qs.costs import HALF_SPREAD_BPS
@@ -48,6 +49,7 @@ def engine_config(spec: RunSpec, sink: str, sink_args: dict[str, str]) -> Backte
     return BacktestEngineConfig(
         trader_id=f"{config.trader}-BACKTEST",
         logging=LoggingConfig(bypass_logging=True),
+        message_bus=silent_bus(),
         cache=CacheConfig(tick_capacity=16, bar_capacity=1024, drop_instruments_on_reset=False),
         run_analysis=False,
         controller=ImportableControllerConfig(

@@ -1,8 +1,10 @@
 """A run specification in, a run directory out."""
 
+import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ from nautilus_qs.nodes.importing import resolve_strategies, rule_of
 from nautilus_qs.nodes.results import Outcome, RunCounts, digests_of, finish_run
 from nautilus_qs.nodes.rundir import RunDirectory
 from nautilus_qs.nodes.spec import RunSpec, code_version, warm_ns
+
+# New objects that outnumber the freed ones by so many lead to a look; Python's own number is 2,000.
+_COLLECT_EVERY = 100_000
 
 PARQUET_SINK = "nautilus_qs.storage.parquet:ParquetSink"
 
@@ -124,7 +129,7 @@ def _execute(node_config: Any, spec: RunSpec, on_progress: Callable[[Progress], 
         is_gated: list[bool] = []
         engine.kernel.msgbus.subscribe(bus.EQUITY, _once(lambda: is_gated.append(gate_answers(engine.kernel.msgbus))))
         recorder, equity = (_actor(engine, name) for name in ("Recorder", "EquityActor"))
-        with _Watch(engine, spec, on_progress, recorder=recorder, equity=equity):
+        with _Watch(engine, spec, on_progress, recorder=recorder, equity=equity), _rare_collections():
             _run(node, spec)
         if is_gated != [True]:
             raise DataError("the gate must stand before the execution engine, it does not; no result is kept")
@@ -144,6 +149,17 @@ def _run(node: BacktestNode, spec: RunSpec) -> None:
         raise
     except Exception as error:
         raise DataError(f"the run of {spec.config.name} stopped: {error!r}") from error
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for reference cycles fifty times as rarely: a run makes none, and a look walks over all that is loaded."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_COLLECT_EVERY, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _refuse_fault(fault: bus.Fault) -> None:

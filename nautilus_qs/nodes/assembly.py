@@ -12,6 +12,7 @@ from nautilus_trader.backtest.config import (
 from nautilus_trader.cache.config import CacheConfig
 from nautilus_trader.common.config import ImportableActorConfig, LoggingConfig
 from nautilus_trader.model.data import Bar, QuoteTick
+from nautilus_trader.risk.config import RiskEngineConfig
 from nautilus_trader.trading.config import ImportableControllerConfig, ImportableStrategyConfig
 
 from catalog.macro import MACRO_CLIENT, MacroPoint
@@ -50,6 +51,9 @@ def engine_config(spec: RunSpec, sink: str, sink_args: dict[str, str]) -> Backte
         trader_id=f"{config.trader}-BACKTEST",
         logging=LoggingConfig(bypass_logging=True),
         message_bus=silent_bus(),
+        # Desk and gate judge every order. The engine's own check knows no margin account, and values what a cash
+        # account buys at the last quote, here the open of the day before: it would deny what is affordable.
+        risk_engine=RiskEngineConfig(bypass=True),
         cache=CacheConfig(tick_capacity=16, bar_capacity=1024, drop_instruments_on_reset=False),
         run_analysis=False,
         controller=ImportableControllerConfig(

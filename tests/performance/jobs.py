@@ -190,7 +190,8 @@ def backtrader(folder: Path, bars: int) -> dict[str, Any]:
 
     class Bounce(bt.Strategy):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.bands = bt.ind.BollingerBands(self.data.close, period=20, devfactor=2.5)
+            self.trades = 0
+            self.bands = bt.ind.BollingerBands(self.data.close, period=20, devfactor=2.0)
             self.rsi = bt.ind.RSI(self.data.close, period=14)
             self.atr = bt.ind.ATR(self.data, period=14)
             self.legs: list[Any] = []
@@ -198,7 +199,7 @@ def backtrader(folder: Path, bars: int) -> dict[str, Any]:
         def next(self) -> None:
             close = self.data.close[0]
             if not self.position:
-                if close < self.bands.lines.bot[0] and self.rsi[0] < 30 and not self.legs:
+                if close < self.bands.lines.bot[0] and self.rsi[0] < 40 and not self.legs:
                     reach = self.atr[0]
                     self.legs = self.buy_bracket(
                         size=1.0, exectype=bt.Order.Market, stopprice=close - 2 * reach, limitprice=close + 3 * reach
@@ -208,6 +209,9 @@ def backtrader(folder: Path, bars: int) -> dict[str, Any]:
                     self.cancel(leg)
                 self.close()
                 self.legs = []
+
+        def notify_trade(self, trade: Any) -> None:
+            self.trades += trade.isclosed
 
         def notify_order(self, order: Any) -> None:
             if not order.alive() and not self.position:
@@ -219,8 +223,8 @@ def backtrader(folder: Path, bars: int) -> dict[str, Any]:
     cerebro.addstrategy(Bounce)
     cerebro.adddata(bt.feeds.PandasData(dataname=frame, timeframe=bt.TimeFrame.Minutes))
     started = time.process_time()
-    cerebro.run()
-    return {"cpu_s": time.process_time() - started}
+    (ran,) = cerebro.run()
+    return {"cpu_s": time.process_time() - started, "trades": ran.trades}
 
 
 def ingest_bars(folder: Path, bars: int) -> dict[str, Any]:

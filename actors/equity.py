@@ -36,12 +36,16 @@ class EquityActorConfig(ActorConfig, frozen=True, kw_only=True):
         Time zone of the account's day.
     max_mark_age_secs
         A mark older than this makes the equity stale; 0 turns the test off (backtest).
+    mark_every_secs
+        Bars that follow each other faster are not all marked while a position is held. The last one of a day is, and so
+        is every one on which something is decided: nothing is ever opened on an older mark.
     """
 
     bar_types: tuple[str, ...]
     trade_from_ns: int = 0
     day_zone: str = "America/New_York"
     max_mark_age_secs: float = 0.0
+    mark_every_secs: int = 300
 
 
 class Held(NamedTuple):
@@ -83,6 +87,8 @@ class EquityActor(Actor):
         self._ts = 0
         self._is_due = False
         self._marked_until_ns = 0
+        self._next_mark_ns = 0
+        self._mark_every_ns = self.config.mark_every_secs * 1_000_000_000
         self._day = AccountDay(self.config.day_zone)
         self._trade_from_ns = self.config.trade_from_ns
 
@@ -118,8 +124,8 @@ class EquityActor(Actor):
         self.bars_seen += 1
         iid, ts, _, _, _, close, _ = raw_of(bar)
         if ts > self._ts:
-            # While nothing is held, one mark a day is enough: the bars between cost one comparison.
-            if self._is_due and (self._positions or self._has_coins or self._ts >= self._marked_until_ns):
+            # The bars between two marks cost these comparisons.
+            if self._is_due and (self._ts >= self._next_mark_ns or ts >= self._marked_until_ns):
                 self._mark_if_due()
             self._ts = ts
             self._is_due = ts >= self._trade_from_ns
@@ -147,16 +153,19 @@ class EquityActor(Actor):
             return
         self._is_due = False
         if self._positions or self._has_coins or self._ts >= self._marked_until_ns:
-            self._note_day()
+            self._note_mark()
             self.msgbus.publish(bus.EQUITY, self._point(self._ts))
 
-    def _note_day(self) -> None:
+    def _note_mark(self) -> None:
+        """Work out when the next mark is due: soon while anything is held, else on the next day."""
         self._day.of(self._ts)
-        self._marked_until_ns = self._day.end_ns
+        self._marked_until_ns = self._next_mark_ns = self._day.end_ns
+        if self._positions or self._has_coins:
+            self._next_mark_ns = self._ts + self._mark_every_ns
 
     def _on_mark_request(self, request: bus.MarkRequest) -> None:
         self._is_due = False
-        self._note_day()
+        self._note_mark()
         request.point = self._point(self._ts)
         request.marks = self._marks
         request.accounts = tuple(self._accounts())
@@ -249,8 +258,9 @@ class EquityActor(Actor):
         if isinstance(event, PositionClosed):
             self._positions.pop(key, None)
             # What it closed at shows in one more mark, though nothing is held any more.
-            self._marked_until_ns = 0
+            self._marked_until_ns = self._next_mark_ns = 0
             return
+        self._next_mark_ns = 0
         venue = event.account_id.get_issuer()
         self._positions[key] = Held(
             str(event.instrument_id), event.signed_qty, event.avg_px_open, venue if venue in self._margin else ""

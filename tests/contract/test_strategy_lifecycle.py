@@ -8,8 +8,18 @@ import pandas as pd
 import pytest
 from nautilus_trader.backtest.engine import BacktestEngine
 
+from catalog.sources.series import BarSize
 from nautilus_qs.bridge import messages as bus
-from tests.runs import STRATEGIES, MemorySink, build_engine, daily, run_config, walk, write_catalog
+from tests.runs import (
+    STRATEGIES,
+    MemorySink,
+    around_the_clock,
+    build_engine,
+    daily,
+    run_config,
+    walk,
+    write_catalog,
+)
 
 N = 400
 EACH = pytest.mark.parametrize("name", STRATEGIES)
@@ -111,3 +121,35 @@ def test_stopped_is_flat_when_asked_and_else_keeps_its_stops(catalog: Path, name
     assert strategy.state.name in ("STOPPED", "RUNNING")
     engine.dispose()
     MemorySink.kept.pop(f"stop-{name}-{is_asked}")
+
+
+def test_equity_of_minute_bars_is_marked_every_five_minutes_at_the_end_of_the_day_and_at_decisions(
+    tmp_path: Path,
+) -> None:
+    bars = around_the_clock("SYN-USD.SIM", walk(6000, 7, step=0.001), BarSize.MINUTE)
+    place = write_catalog(tmp_path / "catalog", [bars])
+    config = run_config(
+        place,
+        ["SYN-USD.SIM"],
+        timerange="20200101-20200131",
+        data=[{"instruments": ["SYN-USD.SIM"], "bar": "1-MINUTE-LAST"}],
+        sizing={"base_fraction": 0.0005},
+        execution={"half_spread_bps": {"crypto": 0.0}, "impact_bps": 0.0},
+    )
+    engine = build_engine(config, "minutes")
+    points: list[Any] = []
+    decided: set[int] = set()
+    engine.kernel.msgbus.subscribe(bus.EQUITY, points.append)
+    engine.kernel.msgbus.subscribe(bus.ACCOUNT, lambda account: points.append(account.point))
+    engine.kernel.msgbus.subscribe(f"{bus.VERDICTS}.*", lambda verdict: decided.add(verdict.proposal.ts_batch))
+    engine.run()
+    engine.dispose()
+    rows = MemorySink.kept.pop("minutes")
+    times = sorted({point.ts for point in points})
+    held = [point.ts for point in points if point.positions]
+    minute = 60 * 10**9
+    # Far fewer than one a bar while something was held, but never a decision without one.
+    assert decided <= set(times)
+    assert 0 < len(set(held)) < 0.6 * sum(1 for row in rows if isinstance(row, tuple) and row[1] == "rsi_reversion")
+    midnights = {pd.Timestamp(day, tz="America/New_York").value for day in ("2020-01-02", "2020-01-03", "2020-01-04")}
+    assert all(any(midnight - minute <= ts <= midnight for ts in times) for midnight in midnights)

@@ -191,7 +191,7 @@ def backtrader(folder: Path, bars: int) -> dict[str, Any]:
     class Bounce(bt.Strategy):  # type: ignore[misc]
         def __init__(self) -> None:
             self.trades = 0
-            self.bands = bt.ind.BollingerBands(self.data.close, period=20, devfactor=2.0)
+            self.bands = bt.ind.BollingerBands(self.data.close, period=20, devfactor=2.2)
             self.rsi = bt.ind.RSI(self.data.close, period=14)
             self.atr = bt.ind.ATR(self.data, period=14)
             self.legs: list[Any] = []

@@ -37,15 +37,16 @@ class EquityActorConfig(ActorConfig, frozen=True, kw_only=True):
     max_mark_age_secs
         A mark older than this makes the equity stale; 0 turns the test off (backtest).
     mark_every_secs
-        Bars that follow each other faster are not all marked while a position is held. The last one of a day is, and so
-        is every one on which something is decided: nothing is ever opened on an older mark.
+        Bars that follow each other faster are not all marked while a position is held; 0 marks every one. The last one
+        of a day is marked always, and so is every one on which something is decided: nothing is opened on an older
+        mark.
     """
 
     bar_types: tuple[str, ...]
     trade_from_ns: int = 0
     day_zone: str = "America/New_York"
     max_mark_age_secs: float = 0.0
-    mark_every_secs: int = 300
+    mark_every_secs: int = 0
 
 
 class Held(NamedTuple):

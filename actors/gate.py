@@ -26,7 +26,7 @@ from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge.engine import EVENT_ENDPOINT, GateProbe, interpose_gate
 from nautilus_qs.desk.ids import Leg, client_order_id
 from nautilus_qs.domain import Action, Side, Verdict
-from nautilus_qs.risk.gate import Gate, OrderFacts
+from nautilus_qs.risk.gate import GATE_ERROR, Gate, OrderFacts
 
 _TERMINAL = (OrderCanceled, OrderDenied, OrderExpired, OrderRejected)
 _ZERO = Decimal(0)
@@ -73,12 +73,19 @@ class GateController(Controller):
         try:
             reason = self._first_reason(orders, command)
         except Exception as error:  # noqa: BLE001  the border of the money path: whatever fails here lets nothing through
-            reason = f"RISK_GATE_ERROR {error!r}"
+            reason = f"{GATE_ERROR} {error!r}"
         if reason is None:
             self._execute(command)
             return
+        self._tell_fault(reason)
         for order in orders:
             self._deny(order, reason)
+
+    def _tell_fault(self, reason: str) -> None:
+        """Say that the gate itself failed, and not the order: nothing more is opened until somebody has looked."""
+        if reason.startswith(GATE_ERROR):
+            fault = bus.Fault(self.clock.timestamp_ns(), "gate", reason, is_critical=True)
+            self.msgbus.publish(bus.FAULTS, fault)
 
     def _first_reason(self, orders: list[Any], command: Any) -> str | None:
         stop_px = _stop_in(orders)
@@ -120,6 +127,7 @@ class GateController(Controller):
         if reason is None:
             self._execute(command)
             return
+        self._tell_fault(reason)
         # A command that is dropped leaves the order pending for ever: the refusal must be an event.
         now_ns = self.clock.timestamp_ns()
         self.msgbus.send(
@@ -150,7 +158,7 @@ class GateController(Controller):
                 price=None if price is None else price.as_decimal(),
             )
         except Exception as error:  # noqa: BLE001  the border of the money path, as above
-            return f"RISK_GATE_ERROR {error!r}"
+            return f"{GATE_ERROR} {error!r}"
 
     def _deny(self, order: Any, reason: str) -> None:
         self.msgbus.send(

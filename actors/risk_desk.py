@@ -29,13 +29,14 @@ from nautilus_qs.bridge.loading import load_component
 from nautilus_qs.clock import AccountDay
 from nautilus_qs.desk import Desk, DeskParams, Leg
 from nautilus_qs.desk.form import RollingSharpe
-from nautilus_qs.desk.refusal import refusal
-from nautilus_qs.domain import InstrumentFacts, Proposal, RegimeUpdate, TradeResult, TradingMode, Verdict
+from nautilus_qs.desk.refusal import passage, refusal
+from nautilus_qs.domain import Action, InstrumentFacts, Proposal, RegimeUpdate, TradeResult, TradingMode, Verdict
 from nautilus_qs.errors import ConfigError
 from nautilus_qs.risk import BreakerEvent, BreakerStore
 
 # After the gate, before the strategies: an event must have changed the books when somebody acts on it.
 _EARLY = 5
+_ZERO = Decimal(0)
 _DAY_TRADE_SESSIONS = 5
 _DAY_TRADES_KEPT = 64
 
@@ -155,7 +156,7 @@ class RiskDesk(Actor):
         """Record what the last bar proposed; it can no longer be traded."""
         for ts in self._batches.waiting:
             for proposal in self._batches.close(ts):
-                self._refuse(proposal, "end_of_run", "no bar follows")
+                self._publish(refusal(proposal, "end_of_run", self.clock.timestamp_ns(), detail="no bar follows"))
         self.msgbus.deregister(bus.ENDPOINT_JUDGE, self._on_judge)
 
     def on_reset(self) -> None:
@@ -167,7 +168,7 @@ class RiskDesk(Actor):
     def _on_proposal(self, proposal: Proposal) -> None:
         opened = self._batches.add(proposal)
         if opened is None:
-            self._refuse(proposal, "late", "its batch has been decided")
+            self._publish(self._unjudged(proposal, "late", "its batch has been decided"))
         elif opened:
             deadline = self._batches.deadline(self.clock.timestamp_ns())
             self.clock.set_time_alert_ns(f"batch:{proposal.ts_batch}", deadline, self._on_deadline)
@@ -190,14 +191,14 @@ class RiskDesk(Actor):
             self.msgbus.publish(
                 bus.FAULTS, bus.Fault(self.clock.timestamp_ns(), "risk_desk", repr(error), is_critical=True)
             )
-            verdicts = [refusal(one, "desk_fault", self.clock.timestamp_ns(), detail=repr(error)) for one in proposals]
+            verdicts = [self._unjudged(one, "desk_fault", repr(error)) for one in proposals]
         for verdict in verdicts:
             self._publish(verdict)
 
     def _judge_batch(self, proposals: list[Proposal]) -> list[Verdict]:
         now_ns = self.clock.timestamp_ns()
         if not self._mark(now_ns):
-            return [refusal(one, "no_equity", now_ns, detail="the account was not marked") for one in proposals]
+            return [self._unjudged(one, "no_equity", "the account was not marked") for one in proposals]
         return self._desk.decide(proposals, now_ns)
 
     def _mark(self, now_ns: int) -> bool:
@@ -216,8 +217,19 @@ class RiskDesk(Actor):
         self._on_equity(request.point)
         return True
 
-    def _refuse(self, proposal: Proposal, check: str, detail: str) -> None:
-        self._publish(refusal(proposal, check, self.clock.timestamp_ns(), detail=detail))
+    def _unjudged(self, proposal: Proposal, check: str, detail: str) -> Verdict:
+        """Return the verdict on what the desk cannot judge: an entry is refused, what only reduces passes.
+
+        What there is to close is asked of the engine, and not of the desk, which may be what failed.
+        """
+        now_ns = self.clock.timestamp_ns()
+        if proposal.signal.action is not Action.EXIT:
+            return refusal(proposal, check, now_ns, detail=detail)
+        positions = self.cache.positions_open(instrument_id=legs.instrument_id(proposal.signal.instrument_id))
+        held = sum(
+            (one.quantity.as_decimal() for one in positions if one.strategy_id.get_tag() == proposal.strategy), _ZERO
+        )
+        return passage(proposal, check, now_ns, held=held, detail=detail)
 
     def _publish(self, verdict: Verdict) -> None:
         self.msgbus.publish(bus.verdict_topic(verdict.proposal.strategy), verdict)

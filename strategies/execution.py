@@ -141,21 +141,41 @@ class Execution:
         slot.quantity = position.quantity.as_decimal()
         slot.entry_px = slot.high = slot.low = float(position.avg_px_open)
         slot.decision_id = position.id.value
-        cache = self._strategy.cache
-        for order in cache.orders_open(instrument_id=position.instrument_id, strategy_id=self._strategy.id):
-            text = order.client_order_id.value
-            if legs.leg_of(text) is Leg.STOP and legs.decision_of(text) == slot.decision_id:
-                slot.stop_id = text
-                slot.stop_px = slot.initial_stop = order.trigger_price.as_decimal()
+        is_leaving = self._recall_legs(slot, position)
         slot.restore(saved)
-        if slot.stop_px is None:
+        if slot.stop_px is not None:
+            slot.trail = self._strategy.rule.trail(slot.side, float(slot.stop_px))
+            if slot.trail is not None and slot.saved_trail is not None:
+                slot.trail.restore(slot.saved_trail)
+        if is_leaving:
+            # Its close is on the way: a stop beside it could turn the position.
+            slot.phase = Phase.CLOSING
+        elif slot.stop_px is None:
             self._strategy.tell_fault(f"position {position.id} has no stop and none is remembered; close it by hand")
-            return
-        if not slot.stop_id:
+        elif not slot.stop_id:
             self._restore_stop(slot)
-        slot.trail = self._strategy.rule.trail(slot.side, float(slot.stop_px))
-        if slot.trail is not None and slot.saved_trail is not None:
-            slot.trail.restore(slot.saved_trail)
+
+    def _recall_legs(self, slot: Slot, position: Any) -> bool:
+        """Read the position's own orders, closed ones too; return whether a close is on its way.
+
+        A process that is killed between cancelling a stop and closing leaves no open stop: where the last one lay is
+        still known from the order itself.
+        """
+        is_leaving = False
+        orders = self._strategy.cache.orders(instrument_id=position.instrument_id, strategy_id=self._strategy.id)
+        own = [order for order in orders if legs.decision_of(order.client_order_id.value) == slot.decision_id]
+        for order in sorted(own, key=lambda one: (not one.is_closed, one.ts_last)):
+            text = order.client_order_id.value
+            leg = legs.leg_of(text)
+            # An id is used once: whatever is sent from now on counts on from the highest number.
+            slot.attempts = max(slot.attempts, int(text[22:] or 0) + (leg is Leg.EXIT))
+            if leg is Leg.STOP:
+                slot.stop_px = order.trigger_price.as_decimal()
+                slot.stop_id = "" if order.is_closed else text
+                slot.initial_stop = slot.initial_stop or slot.stop_px
+            elif leg is Leg.EXIT and not order.is_closed:
+                is_leaving = True
+        return is_leaving
 
     def _close(self, slot: Slot) -> None:
         position = self._strategy.cache.position(slot.position_id)

@@ -100,8 +100,9 @@ class Slot:
         """Take back what :meth:`saved` kept, if it is of this trade; where the stop rests now is the venue's word."""
         if saved.get("decision_id") != self.decision_id:
             return
-        for name in ("entry_reason", "regime", "ts_batch", "high", "low", "bars_held", "attempts"):
+        for name in ("entry_reason", "regime", "ts_batch", "high", "low", "bars_held"):
             setattr(self, name, saved[name])
+        self.attempts = max(self.attempts, saved["attempts"])
         if saved["initial_stop"] is not None:
             self.initial_stop = Decimal(saved["initial_stop"])
         if self.stop_px is None and saved["stop_px"] is not None:

@@ -13,6 +13,9 @@ from catalog.instruments import InstrumentSpec, Kind
 from catalog.sessions import NEW_YORK
 from catalog.sources.series import COLUMNS, BarSeries, BarSize, MacroSeries, PriceKind, Stamp
 
+DEADLINE_SECS = 30
+"""How long one answer may take."""
+
 _LICENCE = "Yahoo Finance terms of service: personal use, no redistribution"
 
 
@@ -106,7 +109,12 @@ class YahooSource:
         after = self._end + dt.timedelta(days=1)  # Yahoo leaves the end out.
         try:
             table: pd.DataFrame = self._module.Ticker(symbol).history(
-                start=self._start.isoformat(), end=after.isoformat(), auto_adjust=False, actions=True, interval="1d"
+                start=self._start.isoformat(),
+                end=after.isoformat(),
+                auto_adjust=False,
+                actions=True,
+                interval="1d",
+                timeout=DEADLINE_SECS,
             )
         except Exception as error:
             raise CatalogError(f"Yahoo must answer for {symbol}, did not ({error}); try again later") from error

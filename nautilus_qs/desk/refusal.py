@@ -1,6 +1,8 @@
-"""The verdict on a proposal that cannot be judged at all: too late, at the end of a run, or without an equity."""
+"""The verdict on a proposal that cannot be judged: late, at the end of a run, without equity, by a desk at fault."""
 
 from decimal import Decimal
+
+from msgspec import structs
 
 from nautilus_qs.domain import Check, Proposal, Regime, Verdict
 
@@ -35,3 +37,24 @@ def refusal(proposal: Proposal, check: str, ts: int, *, detail: str = "") -> Ver
         risk_fraction=0.0,
         ts_decided=ts,
     )
+
+
+def passage(proposal: Proposal, check: str, ts: int, *, held: Decimal, detail: str = "") -> Verdict:
+    """Return the verdict that lets an exit pass though nobody could judge it: what only reduces is never blocked.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        An exit.
+    check : str
+        Why it cannot be judged; it stands among the checks as passed.
+    ts : int
+        Now.
+    held : Decimal
+        What there is to close; 0 is a refusal.
+    detail : str
+        More words.
+
+    """
+    denied = refusal(proposal, check if held <= 0 else "", ts, detail=detail)
+    return structs.replace(denied, granted=held, asked=held, checks=(Check(check, held > 0, float(held), 0.0, detail),))

@@ -24,6 +24,9 @@ from nautilus_qs.costs import HALF_SPREAD_BPS
 from nautilus_qs.nodes.spec import RunSpec
 from nautilus_qs.risk.limits import exact
 
+MARK_EVERY_SECS = 300
+"""A backtest on finer bars does not mark each of them; every decision is still taken on a mark of its own."""
+
 
 def bar_type(instrument_id: str, bar: str) -> str:
     """Return the bar type of bars that the catalog holds."""
@@ -166,6 +169,7 @@ def _equity(spec: RunSpec) -> ImportableActorConfig:
             "bar_types": bar_types(spec.config),
             "trade_from_ns": spec.start_ns,
             "day_zone": spec.config.day_zone,
+            "mark_every_secs": MARK_EVERY_SECS,
         },
     )
 

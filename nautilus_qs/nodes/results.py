@@ -17,6 +17,7 @@ from catalog.reader import Catalog
 from nautilus_qs.bridge.carry import CarryEntry
 from nautilus_qs.config import RunConfig, to_values
 from nautilus_qs.desk.digest import decision_digest, fill_digest
+from nautilus_qs.nodes.assembly import MARK_EVERY_SECS
 from nautilus_qs.nodes.curves import buy_and_hold, daily_profit
 from nautilus_qs.nodes.spec import RunSpec
 from nautilus_qs.performance import Summary, Trade, summarise, warnings_for
@@ -275,6 +276,7 @@ def _execution_notes(config: RunConfig) -> dict[str, Any]:
     return {
         "fees": {venue.name: venue.fees for venue in config.venues},
         "latency_ms": execution.latency_ms,
+        "mark_every_secs": MARK_EVERY_SECS,
         "half_spread_bps": execution.half_spread_bps,
         "impact_bps": execution.impact_bps,
         "cost_multiplier": execution.cost_multiplier,

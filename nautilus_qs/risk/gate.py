@@ -13,6 +13,9 @@ from nautilus_qs.domain import Side, TradingMode
 
 _ZERO = Decimal(0)
 
+GATE_ERROR = "RISK_GATE_ERROR"
+"""How a denial begins that speaks of a fault of the gate, and not of the order."""
+
 
 class OrderFacts(Struct, frozen=True):
     """What the gate must know of an order.
@@ -142,7 +145,7 @@ class Gate:
         try:
             return self._check(facts)
         except Exception as error:  # noqa: BLE001  the border of the money path: whatever goes wrong here denies
-            return f"RISK_GATE_ERROR {error!r}"
+            return f"{GATE_ERROR} {error!r}"
 
     def check_modify(
         self, client_order_id: str, *, quantity: Decimal, current: Decimal, price: Decimal | None = None
@@ -170,7 +173,7 @@ class Gate:
             if price is not None and permit.price is not None and price * quantity > permit.price * permit.quantity:
                 return f"RISK_GATE_INCREASE cost must be at most that of {permit.quantity} at {permit.price}"
         except Exception as error:  # noqa: BLE001  the border of the money path: whatever goes wrong here denies
-            return f"RISK_GATE_ERROR {error!r}"
+            return f"{GATE_ERROR} {error!r}"
         return None
 
     def on_fill(self, client_order_id: str, quantity: Decimal) -> None:

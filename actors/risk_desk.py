@@ -142,9 +142,16 @@ class RiskDesk(Actor):
         if self._store is None:
             return
         state = self._desk.breakers.state()
-        if state != self._kept:
+        if state == self._kept:
+            return
+        try:
             self._store.save(state)
             self._kept = state
+        except Exception as error:  # noqa: BLE001  what a restart would not remember must not be risked: nothing opens
+            if not self._is_faulted:
+                detail = f"the state of the breakers cannot be kept: {error!r}"
+                fault = bus.Fault(self.clock.timestamp_ns(), "breaker_store", detail, is_critical=True)
+                self.msgbus.publish(bus.FAULTS, fault)
 
     def _facts_of(self, iid: str) -> InstrumentFacts:
         instrument = self.cache.instrument(legs.instrument_id(iid))

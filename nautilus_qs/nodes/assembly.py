@@ -21,6 +21,7 @@ from nautilus_qs.bridge.engine import silent_bus
 from nautilus_qs.bridge.venue_models import VenueModels
 from nautilus_qs.config import RunConfig, StrategyEntry
 from nautilus_qs.costs import HALF_SPREAD_BPS
+from nautilus_qs.domain import RunMode
 from nautilus_qs.nodes.spec import RunSpec
 from nautilus_qs.risk.limits import exact
 
@@ -193,7 +194,7 @@ def _recorder(spec: RunSpec, sink: str, sink_args: dict[str, str]) -> Importable
         "actors.recorder:Recorder",
         {
             "run_id": spec.run_id,
-            "mode": "backtest",
+            "mode": RunMode.BACKTEST.value,
             "sink": sink,
             "sink_args": sink_args,
             "trade_from_ns": spec.start_ns,

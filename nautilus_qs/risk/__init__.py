@@ -7,7 +7,6 @@ from nautilus_qs.risk.breakers import (
     BreakerLimits,
     Breakers,
     BreakerStore,
-    MemoryBreakerStore,
 )
 from nautilus_qs.risk.checks import Ask
 from nautilus_qs.risk.correlation import ReturnsBook
@@ -26,7 +25,6 @@ __all__ = [
     "Gate",
     "InstrumentLimit",
     "MarginRule",
-    "MemoryBreakerStore",
     "OrderFacts",
     "ReturnsBook",
     "RiskLimits",

@@ -126,21 +126,6 @@ class BreakerStore(Protocol):
         ...
 
 
-class MemoryBreakerStore:
-    """A store that lives as long as the process: for backtests and tests."""
-
-    def __init__(self) -> None:
-        self._state: dict[str, Any] | None = None
-
-    def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, None when there is none."""
-        return None if self._state is None else dict(self._state)
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Keep a state."""
-        self._state = dict(state)
-
-
 class Breakers:
     """The state machine. Every method returns what changed, in order; nothing changed is an empty list.
 

@@ -151,17 +151,7 @@ class _Table:
 class _SignalTable:
     """Signals have a float column for every number of every rule; a rule leaves the others null."""
 
-    FIXED = (
-        "run_id",
-        "trader_id",
-        "account_id",
-        "mode",
-        "ts_batch",
-        "strategy",
-        "instrument_id",
-        "outcome",
-        "nearness",
-    )
+    FIXED = tables.SignalRow.__struct_fields__
 
     def __init__(self, path: Path, numbers: list[str]) -> None:
         self._numbers = sorted(set(numbers))

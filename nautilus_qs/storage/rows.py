@@ -54,15 +54,14 @@ class DecisionRow(Row, frozen=True, kw_only=True):
 class SignalRow(Row, frozen=True, kw_only=True):
     """One bar of one strategy on one instrument: the rule's numbers, and how near an entry was (1 = fired).
 
-    ``outcome`` is one of: quiet, entry, exit, held (an entry signal while a position or entry was open), warmup.
+    ``outcome`` is one of: quiet, entry, exit, held (an entry signal while a position or entry was open). The rule's
+    numbers follow under their own names: columns in Parquet, whatever keeps names and values elsewhere.
     """
 
     strategy: str
     instrument_id: str
-    close: float
-    nearness: float
     outcome: str
-    numbers: str
+    nearness: float
 
 
 class OrderEventRow(Row, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import pytest
 
 from nautilus_qs.domain import TradingMode
 from nautilus_qs.errors import ConfigError, DataError, StorageError
-from nautilus_qs.risk.breakers import Breaker, BreakerChange, BreakerLimits, Breakers, MemoryBreakerStore
+from nautilus_qs.risk.breakers import Breaker, BreakerChange, BreakerLimits, Breakers
 
 D = Decimal
 
@@ -264,11 +264,8 @@ def test_kill_is_never_lifted_by_waiting_and_nothing_is_where_it_is_off(is_kille
 
 def test_state_survives_json_and_another_process():
     breakers, _ = told((1, 100_000), (1, 95_000), (2, 94_000.01), restart_after=2)
-    store = MemoryBreakerStore()
-    assert store.load() is None
-    store.save(json.loads(json.dumps(breakers.state())))
     other = Breakers(BreakerLimits(restart_after=2))
-    other.restore(store.load())
+    other.restore(json.loads(json.dumps(breakers.state())))
     assert other.state() == breakers.state()
     assert other.mode is TradingMode.HALTED
     assert short(other.on_equity(9, 3, D(94_000))) == [("daily_loss", "restart")], "the days that passed count"
@@ -278,14 +275,6 @@ def test_state_of_new_breakers_can_be_restored():
     other, _ = told((1, 100_000), (1, 80_000))
     other.restore(Breakers(BreakerLimits()).state())
     assert other.state() == Breakers(BreakerLimits()).state()
-
-
-def test_store_keeps_its_own_copy():
-    store, state = MemoryBreakerStore(), {"day": 1}
-    store.save(state)
-    state["day"] = 2
-    store.load()["day"] = 3
-    assert store.load() == {"day": 1}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from nautilus_trader.model.enums import AccountType
 from nautilus_trader.model.events import PositionClosed
 
 from nautilus_qs.bridge import messages as bus
+from nautilus_qs.bridge.plain_bars import PlainBars
 from nautilus_qs.bridge.raw import raw_of
 from nautilus_qs.clock import AccountDay
 from nautilus_qs.risk import VenueAccount
@@ -58,7 +59,7 @@ class Held(NamedTuple):
     margin_venue: str
 
 
-class EquityActor(Actor):
+class EquityActor(PlainBars, Actor):
     """Publishes an :class:`~nautilus_qs.bridge.messages.EquityPoint` per bar time while anything is open.
 
     The marks of one bar time are complete when a later event arrives: they are published then, before that event
@@ -255,13 +256,13 @@ class EquityActor(Actor):
             self._mark_if_due()
         if self._states:
             self._take_states()
+        self._next_mark_ns = min(self._next_mark_ns, self._ts + self._mark_every_ns)
         key = event.position_id.value
         if isinstance(event, PositionClosed):
             self._positions.pop(key, None)
             # What it closed at shows in one more mark, though nothing is held any more.
-            self._marked_until_ns = self._next_mark_ns = 0
+            self._marked_until_ns = 0
             return
-        self._next_mark_ns = 0
         venue = event.account_id.get_issuer()
         self._positions[key] = Held(
             str(event.instrument_id), event.signed_qty, event.avg_px_open, venue if venue in self._margin else ""

@@ -39,6 +39,7 @@ class Slot:
         "instrument_id",
         "low",
         "phase",
+        "place",
         "position_id",
         "quantity",
         "regime",
@@ -51,8 +52,9 @@ class Slot:
         "ts_batch",
     )
 
-    def __init__(self, instrument_id: str, features: Any) -> None:
+    def __init__(self, instrument_id: str, features: Any, *, place: int = 0) -> None:
         self.instrument_id = instrument_id
+        self.place = place
         self.features = features
         self.instrument: Any = None
         self.clear()

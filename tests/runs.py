@@ -184,7 +184,9 @@ class MemorySink:
         self._rows.append(row)
 
     def write_signals(self, base: Any, chunk: Any) -> None:
-        fixed = zip(chunk.ts, chunk.instrument_ids, chunk.outcomes, chunk.nearness.tolist(), strict=True)
+        instruments = [chunk.instruments[code] for code in chunk.instrument_codes]
+        outcomes = [chunk.outcomes[code] for code in chunk.outcome_codes]
+        fixed = zip(chunk.ts.tolist(), instruments, outcomes, chunk.nearness.tolist(), strict=True)
         rows = zip(fixed, chunk.numbers.tolist(), strict=True)
         self._rows += [("signal", chunk.strategy, *one, *numbers) for one, numbers in rows]
 

@@ -4,7 +4,7 @@ The bus is synchronous and takes any Python object: the payloads are the frozen 
 the few below. Shells never reach for each other's attributes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
 import numpy as np
@@ -141,14 +141,17 @@ class ClosedTrade(Struct, frozen=True):
 class SignalChunk(Struct, frozen=True):
     """Bars of one strategy, by column: what its rule saw on each.
 
-    ``numbers`` has shape ``(n_bars, n_columns)``; ``columns`` names them. ``nearness`` has shape ``(n_bars,)``.
+    ``numbers`` has shape ``(n_bars, n_columns)``; ``columns`` names them. Every other array has shape ``(n_bars,)``;
+    codes are places in ``instruments`` and in ``outcomes``.
     """
 
     strategy: str
     columns: tuple[str, ...]
-    ts: Sequence[int]
-    instrument_ids: Sequence[str]
-    outcomes: Sequence[str]
+    ts: NDArray[np.int64]
+    instruments: tuple[str, ...]
+    instrument_codes: NDArray[np.int32]
+    outcomes: tuple[str, ...]
+    outcome_codes: NDArray[np.int32]
     nearness: NDArray[np.float64]
     numbers: NDArray[np.float64]
 

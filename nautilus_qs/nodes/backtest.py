@@ -153,12 +153,14 @@ def _run(node: BacktestNode, spec: RunSpec) -> None:
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Look for reference cycles fifty times as rarely: a run makes none, and a look walks over all that is loaded."""
+    """Look for reference cycles fifty times as rarely, and not in what is loaded already: a run makes none."""
     usual = gc.get_threshold()
     gc.set_threshold(_COLLECT_EVERY, *usual[1:])
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         gc.set_threshold(*usual)
 
 

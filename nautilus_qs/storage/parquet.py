@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec.structs import astuple
+from numpy.typing import NDArray
 
 from nautilus_qs.errors import StorageError
 from nautilus_qs.storage import rows as tables
@@ -167,15 +168,14 @@ class _SignalTable:
 
     def append(self, base: dict[str, Any], chunk: SignalColumns) -> None:
         n = len(chunk.ts)
+        same = np.zeros(n, dtype=np.int32)
         places = {name: place for place, name in enumerate(chunk.columns)}
         arrays = [
-            *[_repeated(str(base[name]), n) for name in self.FIXED[:4]],
-            pa.array(chunk.ts, type=pa.int64()),
-            _repeated(chunk.strategy, n),
-            *[
-                pa.array(values, type=pa.string()).dictionary_encode()
-                for values in (chunk.instrument_ids, chunk.outcomes)
-            ],
+            *[_coded(same, (str(base[name]),)) for name in self.FIXED[:4]],
+            pa.array(chunk.ts),
+            _coded(same, (chunk.strategy,)),
+            _coded(chunk.instrument_codes, chunk.instruments),
+            _coded(chunk.outcome_codes, chunk.outcomes),
             pa.array(chunk.nearness),
             *[
                 pa.array(chunk.numbers[:, places[name]]) if name in places else pa.nulls(n, pa.float64())
@@ -188,9 +188,5 @@ class _SignalTable:
         self._writer.finish()
 
 
-def _coded(values: Sequence[str]) -> pa.Array:
-    return pa.array(values, type=pa.string()).dictionary_encode()
-
-
-def _repeated(text: str, n: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), pa.array([text]))
+def _coded(codes: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, type=pa.string()))

@@ -324,9 +324,11 @@ class Fabric:
                 chunk = SignalChunk(
                     strategy,
                     tuple(COLUMNS[strategy]),
-                    [int(self.ts[i]) for i in places],
-                    [iid] * len(places),
-                    ["entry" if is_entry else "quiet" for is_entry in fired],
+                    np.asarray(self.ts[places]),
+                    (iid,),
+                    np.zeros(len(places), dtype=np.int32),
+                    ("quiet", "entry"),
+                    np.array(fired, dtype=np.int32),
                     np.where(fired, 1.0, np.round(self.rng.random(len(places)) * 0.95, 3)),
                     np.array([self._numbers(strategy, float(bars[i, 3])) for i in places]),
                 )

@@ -70,7 +70,9 @@ def test_sink_signals_of_two_rules_share_one_table(tmp_path: Path) -> None:
     sink = ParquetSink(str(tmp_path), "close,rsi,width")
     for strategy, column, outcome, value in (("one", "rsi", "quiet", 55.0), ("two", "width", "entry", 0.3)):
         numbers = np.array([[10.0, value]])
-        chunk = SignalChunk(strategy, ("close", column), [1], ["A.X"], [outcome], np.array([0.5]), numbers)
+        code = np.zeros(1, dtype=np.int32)
+        near = np.array([0.5])
+        chunk = SignalChunk(strategy, ("close", column), np.array([1]), ("A.X",), code, (outcome,), code, near, numbers)
         sink.write_signals({**BASE, "ts_batch": 0}, chunk)
     sink.close()
     frame = pd.read_parquet(tmp_path / "signals.parquet")

@@ -1,0 +1,1 @@
+"""Venue adapters: they know NautilusTrader and their venue, and nothing of this project."""

@@ -21,9 +21,10 @@ def cautions(run: Run) -> list[str]:
     found = [_text_of(w) for w in run.metrics.get("warnings") or ()]
     for item in run.metrics.get("data") or ():
         name = _mapping(item).get("instrument_id", "")
-        # The run may have passed its data's warnings on already, with or without the instrument before them.
-        texts = [_text_of(w) for w in _mapping(item).get("warnings") or ()]
-        found += [text if name in text else f"{name}: {text}" for text in texts if text not in found]
+        # The run may have passed its data's warnings on already: once for all the instruments that share one.
+        for text in (_text_of(w) for w in _mapping(item).get("warnings") or ()):
+            if not any(text in known and (name in known or known == text) for known in found):
+                found.append(text if name in text else f"{name}: {text}")
     breakers = run.frame("breakers")
     tripped = breakers.loc[breakers["event"].astype(str).str.startswith("trip"), "breaker"].value_counts()
     if len(tripped):

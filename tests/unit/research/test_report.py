@@ -200,6 +200,12 @@ def test_cautions_are_said_once(tmp_path: Path) -> None:
     assert cautions(made_run(tmp_path, warnings=["A.X: gaps"], data=data)) == ["A.X: gaps", "A.X: stale opens"]
 
 
+def test_caution_that_instruments_share_is_said_once_for_all_of_them(tmp_path: Path) -> None:
+    data = [{"instrument_id": iid, "warnings": ["survivorship"]} for iid in ("A.X", "B.X")]
+    shared = made_run(tmp_path, warnings=["A.X, B.X: survivorship"], data=data)
+    assert cautions(shared) == ["A.X, B.X: survivorship"]
+
+
 def test_cautions_count_trips_of_breakers(run: Run) -> None:
     assert any("tripped 1 time" in text for text in cautions(run))
 

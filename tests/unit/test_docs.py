@@ -104,7 +104,7 @@ def test_check_of_links_and_paths_finds_faults() -> None:
         "nowhere.md",
         "concepts.md#no-such",
     ]
-    assert missing_paths("`nautilus_qs/nothing.py` `nautilus_qs/config.py` `bridge/engine.py` `NOPE.md`") == [
+    assert missing_paths("`nautilus_qs/nothing.py` `nautilus_qs/config/run.py` `bridge/engine.py` `NOPE.md`") == [
         "nautilus_qs/nothing.py",
         "NOPE.md",
     ]

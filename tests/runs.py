@@ -24,7 +24,7 @@ from catalog.sessions import sessions_of
 from catalog.sources.series import BarSeries, BarSize, MacroSeries, PriceKind, Stamp
 from nautilus_qs.bridge.venue_models import install
 from nautilus_qs.config import RunConfig, configs_dir, decode, read_yaml
-from nautilus_qs.nodes import assembly
+from nautilus_qs.nodes import assembly, shells
 from nautilus_qs.nodes.backtest import make_spec, record
 from nautilus_qs.nodes.results import RunCounts
 from nautilus_qs.storage.parquet import TABLES
@@ -234,7 +234,7 @@ def build_engine(config: RunConfig, sink_name: str) -> BacktestEngine:
         points = ParquetDataCatalog(str(Path(config.catalog).absolute())).custom_data(MacroPoint)
         engine.add_data(points, client_id=ClientId(MACRO_CLIENT), sort=False)
     stored = ParquetDataCatalog(str(Path(config.catalog).absolute()))
-    for bar_type in assembly.bar_types(config):
+    for bar_type in shells.bar_types(config):
         engine.add_data(stored.bars(bar_types=[bar_type]), sort=False)
     engine.add_data(stored.quote_ticks(instrument_ids=list(config.instruments)), sort=False)
     engine.sort_data()

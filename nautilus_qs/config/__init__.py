@@ -8,6 +8,7 @@ from nautilus_qs.config.hints import decode
 from nautilus_qs.config.loading import configs_dir, find_config, load, read_yaml, schema, to_values
 from nautilus_qs.config.parts import DataConfig, ExecutionConfig, RegimeConfig, StrategyEntry, VenueConfig
 from nautilus_qs.config.run import RunConfig, span_ns
+from nautilus_qs.config.system import SystemConfig
 
 __all__ = [
     "DataConfig",
@@ -15,6 +16,7 @@ __all__ = [
     "RegimeConfig",
     "RunConfig",
     "StrategyEntry",
+    "SystemConfig",
     "VenueConfig",
     "configs_dir",
     "decode",

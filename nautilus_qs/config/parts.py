@@ -1,7 +1,7 @@
 """The parts of a run's configuration: venues, data, strategies, regime, execution."""
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -9,6 +9,15 @@ from msgspec import Struct
 from nautilus_qs.costs import HALF_SPREAD_BPS
 from nautilus_qs.errors import ConfigError
 from nautilus_qs.regime.rules import RegimeParams
+
+
+class MarketVenue(Protocol):
+    """What the rules ask of a venue, simulated or not."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def leverage(self) -> float: ...
 
 
 class VenueConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,8 +1,5 @@
-"""From a run specification to NautilusTrader's own configuration: shells by string, values by dict."""
+"""From a run specification to NautilusTrader's own configuration of a backtest."""
 
-from typing import Any
-
-import msgspec
 from nautilus_trader.backtest.config import (
     BacktestDataConfig,
     BacktestEngineConfig,
@@ -10,18 +7,18 @@ from nautilus_trader.backtest.config import (
     BacktestVenueConfig,
 )
 from nautilus_trader.cache.config import CacheConfig
-from nautilus_trader.common.config import ImportableActorConfig, LoggingConfig
+from nautilus_trader.common.config import LoggingConfig
 from nautilus_trader.model.data import Bar, QuoteTick
 from nautilus_trader.risk.config import RiskEngineConfig
-from nautilus_trader.trading.config import ImportableControllerConfig, ImportableStrategyConfig
 
 from catalog.macro import MACRO_CLIENT, MacroPoint
 from catalog.reader import Catalog
 from nautilus_qs.bridge.engine import silent_bus
 from nautilus_qs.bridge.venue_models import VenueModels
-from nautilus_qs.config import RunConfig, StrategyEntry
+from nautilus_qs.config import RunConfig
 from nautilus_qs.costs import HALF_SPREAD_BPS
 from nautilus_qs.domain import RunMode
+from nautilus_qs.nodes import shells
 from nautilus_qs.nodes.spec import RunSpec
 from nautilus_qs.risk.limits import exact
 
@@ -29,28 +26,17 @@ MARK_EVERY_SECS = 300
 """A backtest on finer bars does not mark each of them; every decision is still taken on a mark of its own."""
 
 
-def bar_type(instrument_id: str, bar: str) -> str:
-    """Return the bar type of bars that the catalog holds."""
-    return f"{instrument_id}-{bar}-EXTERNAL"
-
-
-def bar_types(config: RunConfig) -> tuple[str, ...]:
-    """Return every bar type that is traded."""
-    return tuple(bar_type(iid, data.bar) for data in config.data for iid in data.instruments)
-
-
-def regime_bar_type(config: RunConfig) -> str | None:
-    """Return the bar type the regime is read from."""
-    return None if config.regime is None else bar_type(config.regime.reference, config.regime.bar)
-
-
 def engine_config(spec: RunSpec, sink: str, sink_args: dict[str, str]) -> BacktestEngineConfig:
     """Return the engine with gate, desk, actors and strategies."""
     config = spec.config
-    actors = [_equity(spec), _desk(spec)]
-    if config.regime is not None:
-        actors.insert(0, _regime(config))
-    actors.append(_recorder(spec, sink, sink_args))
+    setting = shells.Setting(
+        mode=RunMode.BACKTEST,
+        run_id=spec.run_id,
+        trade_from_ns=spec.start_ns,
+        sink=sink,
+        sink_args=sink_args,
+        mark_every_secs=MARK_EVERY_SECS,
+    )
     return BacktestEngineConfig(
         trader_id=f"{config.trader}-BACKTEST",
         logging=LoggingConfig(bypass_logging=True),
@@ -60,13 +46,9 @@ def engine_config(spec: RunSpec, sink: str, sink_args: dict[str, str]) -> Backte
         risk_engine=RiskEngineConfig(bypass=True),
         cache=CacheConfig(tick_capacity=16, bar_capacity=1024, drop_instruments_on_reset=False),
         run_analysis=False,
-        controller=ImportableControllerConfig(
-            controller_path="actors.gate:GateController",
-            config_path="nautilus_trader.common.config:ActorConfig",
-            config={},
-        ),
-        strategies=[_strategy(spec, entry) for entry in config.strategies],
-        actors=actors,
+        controller=shells.controller(),
+        strategies=shells.strategies(config, setting),
+        actors=shells.actors(config, setting),
     )
 
 
@@ -121,9 +103,9 @@ def _venue(config: RunConfig, catalog: Catalog, name: str) -> BacktestVenueConfi
 def _data(spec: RunSpec) -> list[BacktestDataConfig]:
     config = spec.config
     place = str(config.catalog)
-    traded = list(bar_types(config))
+    traded = list(shells.bar_types(config))
     configs = []
-    reference = regime_bar_type(config)
+    reference = shells.regime_bar_type(config)
     if config.regime is not None and (config.regime.vix or config.regime.breadth):
         configs.append(BacktestDataConfig(catalog_path=place, data_cls=MacroPoint, client_id=MACRO_CLIENT))
     all_types = traded if reference is None or reference in traded else [*traded, reference]
@@ -131,76 +113,3 @@ def _data(spec: RunSpec) -> list[BacktestDataConfig]:
     configs.append(BacktestDataConfig(catalog_path=place, data_cls=Bar, bar_types=all_types))
     configs.append(BacktestDataConfig(catalog_path=place, data_cls=QuoteTick, instrument_ids=list(config.instruments)))
     return configs
-
-
-def _strategy(spec: RunSpec, entry: StrategyEntry) -> ImportableStrategyConfig:
-    config = spec.config
-    wanted = set(entry.instruments or config.instruments)
-    traded = [bar_type(iid, data.bar) for data in config.data for iid in data.instruments if iid in wanted]
-    values = {
-        "name": entry.name,
-        "order_id_tag": entry.name,
-        "oms_type": "HEDGING",
-        "bar_types": traded,
-        "trade_from_ns": spec.start_ns,
-        "params": entry.params,
-        "manage_stop": entry.flat_on_stop,
-    }
-    return ImportableStrategyConfig(strategy_path=entry.path, config_path=f"{entry.path}Config", config=values)
-
-
-def _regime(config: RunConfig) -> ImportableActorConfig:
-    regime = config.regime
-    assert regime is not None
-    return _actor(
-        "actors.regime:RegimeActor",
-        {
-            "bar_type": regime_bar_type(config),
-            "vix_series": regime.vix,
-            "breadth_series": regime.breadth,
-            "params": regime.params,
-        },
-    )
-
-
-def _equity(spec: RunSpec) -> ImportableActorConfig:
-    return _actor(
-        "actors.equity:EquityActor",
-        {
-            "bar_types": bar_types(spec.config),
-            "trade_from_ns": spec.start_ns,
-            "day_zone": spec.config.day_zone,
-            "mark_every_secs": MARK_EVERY_SECS,
-        },
-    )
-
-
-def _desk(spec: RunSpec) -> ImportableActorConfig:
-    config = spec.config
-    return _actor(
-        "actors.risk_desk:RiskDesk",
-        {
-            "instruments": config.instruments,
-            "params": config.desk,
-            "leverage": {venue.name: venue.leverage for venue in config.venues},
-            "day_zone": config.day_zone,
-            "seed": config.seed,
-        },
-    )
-
-
-def _recorder(spec: RunSpec, sink: str, sink_args: dict[str, str]) -> ImportableActorConfig:
-    return _actor(
-        "actors.recorder:Recorder",
-        {
-            "run_id": spec.run_id,
-            "mode": RunMode.BACKTEST.value,
-            "sink": sink,
-            "sink_args": sink_args,
-            "trade_from_ns": spec.start_ns,
-        },
-    )
-
-
-def _actor(path: str, values: dict[str, Any]) -> ImportableActorConfig:
-    return ImportableActorConfig(actor_path=path, config_path=f"{path}Config", config=msgspec.to_builtins(values))

@@ -17,7 +17,7 @@ from catalog.instruments import InstrumentSpec, Kind
 from catalog.reader import open_catalog
 from catalog.sources.series import BarSeries, BarSize, PriceKind, Stamp
 from nautilus_qs.config import RunConfig, span_ns
-from nautilus_qs.nodes import assembly
+from nautilus_qs.nodes import shells
 from tests.replay import breaches
 from tests.rogue import TAG, Rogue, RogueConfig
 from tests.runs import STRATEGIES, build_engine, daily, run_config, tables_in_memory, values_of, walk, write_catalog
@@ -136,7 +136,7 @@ def run_once(catalog: Path, seed: int) -> dict[str, int]:
         RogueConfig(
             order_id_tag=TAG,
             oms_type="HEDGING",
-            bar_types=assembly.bar_types(config),
+            bar_types=shells.bar_types(config),
             seed=seed,
             # Later than the first session: before it the tables do not tell which regime the warm-up ended in.
             trade_from_ns=span_ns(config.timerange)[0] + 5 * 86_400 * 10**9,

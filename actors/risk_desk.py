@@ -176,15 +176,18 @@ class RiskDesk(Actor):
         opened = self._batches.add(proposal)
         if opened is None:
             self._publish(self._unjudged(proposal, "late", "its batch has been decided"))
-        elif opened:
-            deadline = self._batches.deadline(self.clock.timestamp_ns())
-            self.clock.set_time_alert_ns(f"batch:{proposal.ts_batch}", deadline, self._on_deadline)
+        elif opened and _timer(proposal.ts_batch) not in self.clock.timer_names:
+            deadline = self._batches.deadline(proposal.ts_batch, self.clock.timestamp_ns())
+            self.clock.set_time_alert_ns(_timer(proposal.ts_batch), deadline, self._on_deadline)
 
     def on_bar(self, bar: Bar) -> None:
         """Count an instrument's report towards its batch."""
         if self._batches.report(bar.ts_event, str(bar.bar_type.instrument_id)):
-            self.clock.cancel_timer(f"batch:{bar.ts_event}")
-            self._decide(bar.ts_event)
+            # Strategies may hear of the last bar after the desk: the batch is decided when they have, not here.
+            name = _timer(bar.ts_event)
+            if name in self.clock.timer_names:
+                self.clock.cancel_timer(name)
+            self.clock.set_time_alert_ns(name, self.clock.timestamp_ns() + 1, self._on_deadline)
 
     def _on_deadline(self, event: Any) -> None:
         self._decide(int(event.name.partition(":")[2]))
@@ -354,3 +357,7 @@ class RiskDesk(Actor):
 
     def _on_stop(self, event: Any, text: str, stop_px: Decimal | None) -> None:
         self._desk.on_stop(event.strategy_id.get_tag(), event.instrument_id.value, legs.decision_of(text), stop_px)
+
+
+def _timer(ts_batch: int) -> str:
+    return f"batch:{ts_batch}"

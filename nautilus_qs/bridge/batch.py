@@ -35,9 +35,9 @@ class Batches:
         self._reported: dict[int, set[str]] = {}
         self._closed_until = -1
 
-    def deadline(self, now_ns: int) -> int:
-        """Return when a batch that opens now must close."""
-        return now_ns + self._wait_ns
+    def deadline(self, ts_batch: int, now_ns: int) -> int:
+        """Return when a batch that opens now must close: at once where no bar of its time is missing."""
+        return now_ns + (1 if self._is_complete(ts_batch) else self._wait_ns)
 
     def add(self, proposal: Proposal) -> bool | None:
         """Take a proposal in.
@@ -61,7 +61,7 @@ class Batches:
             return False
         reported = self._reported.setdefault(ts_batch, set())
         reported.add(instrument_id)
-        return ts_batch in self._open and reported >= self._expected
+        return ts_batch in self._open and self._is_complete(ts_batch)
 
     def close(self, ts_batch: int) -> list[Proposal]:
         """Return the proposals of a batch and close it, and every earlier one, for good."""
@@ -69,6 +69,9 @@ class Batches:
         for ts in [ts for ts in self._reported if ts <= ts_batch]:
             del self._reported[ts]
         return self._open.pop(ts_batch, [])
+
+    def _is_complete(self, ts_batch: int) -> bool:
+        return bool(self._expected) and self._reported.get(ts_batch, set()) >= self._expected
 
     @property
     def waiting(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ def test_batch_first_proposal_opens_and_second_joins() -> None:
     batches = Batches()
     assert batches.add(proposal(10)) is True
     assert batches.add(proposal(10, "B.X")) is False
-    assert batches.deadline(10) == 11
+    assert batches.deadline(10, 10) == 11
     assert [p.signal.instrument_id for p in batches.close(10)] == ["A.X", "B.X"]
 
 
@@ -34,6 +34,15 @@ def test_batch_with_expected_instruments_completes_when_all_have_reported() -> N
     batches.add(proposal(10))
     assert batches.report(10, "A.X") is False
     assert batches.report(10, "B.X") is True
+
+
+def test_batch_that_opens_when_all_have_reported_waits_for_nobody() -> None:
+    batches = Batches(["A.X", "B.X"], wait_ns=5_000)
+    assert [batches.report(10, iid) for iid in ("A.X", "B.X")] == [False, False]
+    batches.add(proposal(10, "B.X"))
+    assert batches.deadline(10, 10) == 11
+    batches.add(proposal(20))
+    assert batches.deadline(20, 20) == 5_020
 
 
 def test_batch_without_a_proposal_is_never_complete() -> None:

@@ -138,9 +138,9 @@ class AlpacaHttp:
         """Return the account."""
         return await self._read("/account")
 
-    async def positions(self) -> Any:
+    async def positions(self) -> list[Any]:
         """Return all positions."""
-        return await self._read("/positions")
+        return _list(await self._read("/positions"))
 
     async def position(self, symbol: str) -> Any:
         """Return the position in a symbol (crypto without slash)."""

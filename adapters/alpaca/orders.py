@@ -106,7 +106,9 @@ def capabilities(instrument: Any) -> Capabilities:
 # -- why not -----------------------------------------------------------------------------------------------------------
 
 
-def why_not(order: Any, instrument: Any, standing: Standing, caps: Caps, *, in_group: bool = False) -> str:
+def why_not(
+    order: Any, instrument: Any, standing: Standing, caps: Caps, *, in_group: bool = False, extended: bool = False
+) -> str:
     """Return why an order cannot be sent as it is; "" if it can.
 
     Parameters
@@ -118,11 +120,15 @@ def why_not(order: Any, instrument: Any, standing: Standing, caps: Caps, *, in_g
     caps
         The adapter's own limits.
     in_group
-        Whether it is part of a native group: its exits may be larger than what is held yet.
+        Whether it is an exit of a native group: it may be larger than what is held yet.
+    extended
+        Whether it is for extended hours.
     """
     for check in _CHECKS:
         if reason := check(order, instrument):
             return reason
+    if extended and (reason := _why_not_extended(order, instrument, in_group=in_group)):
+        return reason
     if not in_group and (reason := _why_not_by_position(order, instrument, standing)):
         return reason
     return why_not_by_caps(order, standing, caps)
@@ -147,7 +153,7 @@ def _why_not_by_kind(order: Any, instrument: Any) -> str:
     return ""
 
 
-def _why_not_by_flag(order: Any, instrument: Any) -> str:
+def _why_not_by_flag(order: Any, _instrument: Any) -> str:
     if order.is_post_only:
         return "post_only does not exist at the venue"
     if getattr(order, "display_qty", None) is not None:
@@ -156,12 +162,16 @@ def _why_not_by_flag(order: Any, instrument: Any) -> str:
         return "the venue triggers on the last price only"
     if order.is_quote_quantity and order.order_type != OrderType.MARKET:
         return "a quote quantity is for market orders only"
-    if wants_extended_hours(order) and (
-        order.order_type != OrderType.LIMIT
-        or order.time_in_force != TimeInForce.DAY
-        or isinstance(instrument, CurrencyPair)
-    ):
-        return "extended hours are for limit orders of equities with time in force DAY only"
+    return ""
+
+
+def _why_not_extended(order: Any, instrument: Any, *, in_group: bool) -> str:
+    if isinstance(instrument, CurrencyPair):
+        return "crypto knows no extended hours"
+    if in_group or order.contingency_type != ContingencyType.NO_CONTINGENCY:
+        return "a native group is for regular hours only"
+    if order.order_type != OrderType.LIMIT or order.time_in_force != TimeInForce.DAY:
+        return "extended hours are for LIMIT orders with time in force DAY only"
     return ""
 
 
@@ -227,11 +237,8 @@ def why_not_by_caps(order: Any, standing: Standing, caps: Caps) -> str:
     """Return which of the adapter's own limits an order passes; "" for none. What only reduces has no size limit."""
     prices = [price.as_decimal() for name in ("price", "trigger_price") if (price := getattr(order, name, None))]
     reference = standing.reference
-    if reference is not None and order.order_type != OrderType.TRAILING_STOP_MARKET:
-        for price in prices:
-            # A limit on the far side of the market is the danger; a resting one may be as far away as it likes.
-            if _overpays(order, price, reference) > caps.max_deviation_frac:
-                return f"price {price} is {_overpays(order, price, reference):.3f} through the last price {reference}"
+    if (through := _through(order, reference)) > caps.max_deviation_frac:
+        return f"the limit price is {through:.4f} through its reference, the cap is {caps.max_deviation_frac}"
     if order.is_reduce_only or is_exit(order, standing):
         return ""
     quantity = order.quantity.as_decimal()
@@ -247,11 +254,16 @@ def why_not_by_caps(order: Any, standing: Standing, caps: Caps) -> str:
     return ""
 
 
-def _overpays(order: Any, price: Decimal, reference: Decimal) -> Decimal:
-    away = price / reference - 1
-    if order.order_type == OrderType.LIMIT:
-        return away if order.side == OrderSide.BUY else -away
-    return abs(away)
+def _through(order: Any, reference: Decimal | None) -> Decimal:
+    """Return how far a limit lies on the costly side of the market; of a stop-limit, of its own trigger."""
+    limit = getattr(order, "price", None)
+    if order.order_type == OrderType.STOP_LIMIT:
+        reference = order.trigger_price.as_decimal()
+    if limit is None or reference is None:
+        return Decimal(0)
+    # A resting limit may be as far away as it likes; only one that would be filled at once can cost.
+    away = limit.as_decimal() / reference - 1
+    return away if order.side == OrderSide.BUY else -away
 
 
 _CHECKS: Final[tuple[Callable[[Any, Any], str], ...]] = (
@@ -281,8 +293,6 @@ def body_of(order: Any, instrument: Any) -> dict[str, object]:
         body["stop_price"] = text(order.trigger_price.as_decimal())
     if order.order_type == OrderType.TRAILING_STOP_MARKET:
         body |= _trail(order)
-    if wants_extended_hours(order):
-        body["extended_hours"] = True
     return body
 
 
@@ -305,9 +315,9 @@ def text(number: Decimal) -> str:
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
-def wants_extended_hours(order: Any, params: Mapping[str, Any] | None = None) -> bool:
-    """Whether an order asks for extended hours, by the command's parameters or by a tag ``EXTENDED_HOURS``."""
-    return bool((params or {}).get("extended_hours")) or "EXTENDED_HOURS" in (order.tags or ())
+def wants_extended_hours(params: Mapping[str, Any] | None) -> bool:
+    """Whether a command's parameters ask for extended hours."""
+    return bool((params or {}).get("extended_hours"))
 
 
 def change_of(command: Any, order: Any) -> dict[str, object]:
@@ -409,8 +419,6 @@ def _why_not_group(group: Group) -> str:
     sides = {order.side for order in group.orders if order is not first or entry_side is None}
     if len(sides) != 1 or entry_side in sides:
         return "the exits of a native group must be on one side, against the entry"
-    if any(wants_extended_hours(order) for order in group.orders):
-        return "a native group is for regular hours only"
     return ""
 
 

@@ -79,7 +79,7 @@ class TradeStream:
         for _ in range(_HANDSHAKE_FRAMES):
             message = decode_json(await connection.recv())
             if isinstance(message, dict) and message.get("stream") == stream and isinstance(message.get("data"), dict):
-                return message["data"]  # type: ignore[no-any-return]
+                return message["data"]
             # An event may come before the acknowledgement of the subscription that asked for it.
             self._dispatch(message)
         raise ConnectionError(f"no answer of {stream}")
@@ -214,7 +214,7 @@ class DataStream:
     def _on_frame(self, frame: Frame) -> None:
         try:
             messages = _unpacked(frame)
-        except (ValueError, msgpack.UnpackException):
+        except (ValueError, DecodeError, msgpack.UnpackException):
             self._counters.add("nqs_payloads_refused", reason="stream_not_msgpack")
             return
         for message in messages:
@@ -258,10 +258,7 @@ def _unpacked(frame: Frame) -> list[dict[str, Any]]:
     ValueError
         If it is neither.
     """
-    if isinstance(frame, str):
-        raw = decode_json(frame)
-    else:
-        raw = msgpack.unpackb(frame, timestamp=0, strict_map_key=True)
+    raw = decode_json(frame) if isinstance(frame, str) else msgpack.unpackb(frame, timestamp=0, strict_map_key=True)
     if not isinstance(raw, list):
         raise ValueError("a frame is a list of messages")
     return [message for message in raw if isinstance(message, dict)]

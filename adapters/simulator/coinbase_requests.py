@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from adapters.simulator.coinbase_auth import ApiKey, Keyring, TokenError
-from adapters.simulator.coinbase_tickets import BadRequestError
+from adapters.simulator.coinbase_configurations import BadRequestError
 from adapters.simulator.coinbase_wire import Answer, Json, bad_request, forbidden, not_found, unauthorized
 
 PREFIX = "/api/v3/brokerage"

@@ -1,7 +1,7 @@
 """One caller's socket at the Coinbase simulator, without the socket: subscriptions, envelopes, sequence numbers.
 
-A frame gets its number when it is made and not when it is sent, so that a frame that is withheld leaves the gap that a
-lost one leaves.
+A frame gets its number when it is handed to the line and not when the line writes it, so that a frame that a fault
+withholds leaves the gap that a lost one leaves.
 """
 
 import json
@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from adapters.simulator.coinbase_auth import ApiKey, Keyring, TokenError
-from adapters.simulator.coinbase_wire import NANOS, Json, time_text
+from adapters.simulator.coinbase_wire import Json, time_text
 
 
 class Endpoint(StrEnum):
@@ -54,6 +54,8 @@ class Session:
         The venue.
     now_ns
         The wire's clock, UTC nanoseconds.
+    now_secs
+        The clock that tokens are judged by, UTC seconds.
     user_id
         What the acknowledgement of the user channel names.
     has_client_id
@@ -68,15 +70,16 @@ class Session:
         keyring: Keyring,
         feed: Feed,
         now_ns: Callable[[], int],
+        now_secs: Callable[[], int],
         user_id: str,
         has_client_id: bool = True,
     ) -> None:
         self.endpoint = endpoint
         self.key: ApiKey | None = None
-        self.beats = 0
         self._keyring = keyring
         self._feed = feed
         self._now_ns = now_ns
+        self._now_secs = now_secs
         self._user_id = user_id
         self._has_client_id = has_client_id
         self._sequence = 0
@@ -102,19 +105,21 @@ class Session:
         """Lose a subscription without a word, which the venue does now and then."""
         self._products.pop(channel, None)
 
-    def frame(self, channel: str, events: list[Json]) -> Json:
-        """Return events in their envelope, numbered."""
-        envelope: Json = {"channel": _FRAME_NAMES.get(channel, channel)}
+    def numbered(self, frame: Json) -> Json:
+        """Return a frame in its envelope, with the connection's next number; an error is left as it is."""
+        if frame.get("type") == "error":
+            return frame
+        envelope: Json = {"channel": _FRAME_NAMES.get(frame["channel"], frame["channel"])}
         if self._has_client_id:
             envelope["client_id"] = ""
         envelope["timestamp"] = time_text(self._now_ns(), digits=9)
         envelope["sequence_num"] = self._sequence
-        envelope["events"] = events
+        envelope["events"] = frame["events"]
         self._sequence += 1
         return envelope
 
     def receive(self, text: str | bytes) -> list[Json]:
-        """Return the frames that answer a caller's message, in their order: snapshots, then the acknowledgement."""
+        """Return what answers a caller's message, not numbered yet: snapshots, then the acknowledgement."""
         try:
             message = json.loads(text)
         except ValueError:
@@ -129,7 +134,7 @@ class Session:
             self._unsubscribe(channel, products)
             return [self._acknowledgement()]
         self._products.setdefault(channel, set()).update(products)
-        frames = [self.frame(channel, events) for events in self._feed.snapshots(channel, products)]
+        frames = [frame_of(channel, events) for events in self._feed.snapshots(channel, products)]
         return [*frames, self._acknowledgement()]
 
     def _problem(self, message: Json) -> str:
@@ -153,7 +158,7 @@ class Session:
         if token is None and channel not in PRIVATE:
             return ""
         try:
-            key = self._keyring.verify_socket(str(token or ""), now_secs=self._now_ns() // NANOS)
+            key = self._keyring.verify_socket(str(token or ""), now_secs=self._now_secs())
         except TokenError:
             return "authentication failure"
         if not key.can_view:
@@ -178,7 +183,12 @@ class Session:
             names["heartbeats"] = ["heartbeats"]
         if "user" in names:
             names["user"] = [self._user_id]
-        return self.frame("subscriptions", [{"subscriptions": names}])
+        return frame_of("subscriptions", [{"subscriptions": names}])
+
+
+def frame_of(channel: str, events: list[Json]) -> Json:
+    """Return events of a channel, by the name of its subscription; without a number yet."""
+    return {"channel": channel, "events": events}
 
 
 def error_frame(message: str) -> Json:

@@ -3,8 +3,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from adapters.simulator.coinbase_auth import ApiKey, Keyring, issue_key
+from adapters.simulator.coinbase_configurations import BadRequestError
 from adapters.simulator.coinbase_requests import PREFIX, NotFoundError, Route, Router
-from adapters.simulator.coinbase_tickets import BadRequestError
 
 NOW = 1_790_000_000
 HOST = "127.0.0.1:8080"

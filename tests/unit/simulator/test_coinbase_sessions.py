@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from adapters.simulator.coinbase_auth import Keyring, issue_key
-from adapters.simulator.coinbase_sessions import Endpoint, Session
+from adapters.simulator.coinbase_sessions import Endpoint, Session, frame_of
 
 NOW_SECS = 1_790_000_000
 
@@ -37,13 +37,15 @@ def session(issued, endpoint=Endpoint.MARKET, **options):
         keyring=Keyring(issued.key),
         feed=Shelf(),
         now_ns=lambda: NOW_SECS * 1_000_000_000 + 1,
+        now_secs=lambda: NOW_SECS,
         user_id="me",
         **options,
     )
 
 
 def ask(session, channel, *product_ids, kind="subscribe", **more):
-    return session.receive(json.dumps({"type": kind, "channel": channel, "product_ids": product_ids, **more}))
+    message = {"type": kind, "channel": channel, "product_ids": product_ids, **more}
+    return [session.numbered(frame) for frame in session.receive(json.dumps(message))]
 
 
 def test_a_subscription_begins_with_its_snapshots_then_is_acknowledged(issued):
@@ -62,8 +64,8 @@ def test_sequence_numbers_run_through_all_channels_of_a_connection(issued):
     line = session(issued)
     ask(line, "heartbeats")
     ask(line, "ticker", "BTC-USD")
-    assert line.frame("ticker", [])["sequence_num"] == 2
-    assert session(issued).frame("ticker", [])["sequence_num"] == 0
+    assert line.numbered(frame_of("ticker", []))["sequence_num"] == 2
+    assert session(issued).numbered(frame_of("ticker", []))["sequence_num"] == 0
 
 
 def test_the_client_id_can_be_absent(issued):
@@ -108,7 +110,7 @@ def test_what_cannot_be_served_is_an_error_without_channel_or_number(issued, tex
     line = session(issued)
     (frame,) = line.receive(text)
     assert set(frame) == {"type", "message"}
-    assert line.frame("status", [])["sequence_num"] == 0
+    assert line.numbered(frame_of("status", []))["sequence_num"] == 0
 
 
 def test_market_channels_are_not_on_the_user_socket(issued):

@@ -1,0 +1,459 @@
+"""Where orders of the Coinbase simulator come in: created once, previewed, edited, cancelled, and their records kept.
+
+The exchange tells what happens while it is being called and must not be called from there. What follows from an event
+(the child of a filled parent) waits in `settle`, which is called after every call of the exchange.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from adapters.simulator.clock import VenueClock
+from adapters.simulator.coinbase_configurations import (
+    BadRequestError,
+    Configuration,
+    Force,
+    Kind,
+    read_configuration,
+    read_number,
+    ticket_of,
+    written,
+)
+from adapters.simulator.coinbase_orders import Edit, Record, Writer
+from adapters.simulator.coinbase_public import Product, Shelf
+from adapters.simulator.coinbase_refusals import RefusedError, edit_failure, refused
+from adapters.simulator.coinbase_wire import Json, time_text
+from adapters.simulator.exchange import (
+    Changes,
+    Event,
+    EventKind,
+    Exchange,
+    Order,
+    Reason,
+    RefusalError,
+    Status,
+    Ticket,
+)
+from adapters.simulator.tape import Side
+
+MOST_CANCELS = 100
+_EDITABLE = (Kind.LIMIT, Kind.STOP_LIMIT, Kind.BRACKET)
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What is known of an order before the exchange has told of it."""
+
+    product: Product
+    asked: Configuration
+    request: Json
+    parent_id: str = ""
+
+
+class Desk:
+    """The account's orders.
+
+    Parameters
+    ----------
+    exchange, clock, shelf
+        The venue.
+    writer
+        Of rows.
+    refuses_twice
+        Whether a second POST of a client id is answered DUPLICATE_CLIENT_ORDER_ID instead of with the first order.
+    is_terse
+        Whether the answer to a new order leaves out the top-level `order_id` and `failure_reason`.
+
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: VenueClock,
+        shelf: Shelf,
+        writer: Writer,
+        *,
+        refuses_twice: bool = False,
+        is_terse: bool = False,
+    ) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.shelf = shelf
+        self.writer = writer
+        self.refuses_twice = refuses_twice
+        self.is_terse = is_terse
+        self.records: dict[str, Record] = {}
+        self.on_record: list[Callable[[Record, Event | None], None]] = []
+        self._by_client: dict[str, str] = {}
+        self._drafts: dict[str, Draft] = {}
+        self._children: deque[Record] = deque()
+
+    # What the exchange tells.
+
+    def on_event(self, event: Event) -> None:
+        """Bring a record up to date and tell of it; the exchange must not be called from here."""
+        record = self.records.get(event.order.id) or self._enter(event.order)
+        record.order = event.order
+        record.past.append((monotonic(), event.order))
+        if event.fill is not None:
+            record.fills.append(event.fill)
+            record.told_at[event.fill.id] = monotonic()
+        if record.is_final:
+            record.is_edit_queued = False
+        if event.kind is EventKind.FILL and "attached_order_configuration" in record.request:
+            self._children.append(record)
+        self.tell(record, event)
+
+    def tell(self, record: Record, event: Event | None = None) -> None:
+        """Tell the listeners of a record that changed, with or without an event of the exchange."""
+        for listener in self.on_record:
+            listener(record, event)
+
+    def settle(self) -> None:
+        """Do what follows from events and could not be done while the exchange told of them."""
+        while self._children:
+            self._attach(self._children.popleft())
+
+    def _enter(self, order: Order) -> Record:
+        draft = self._drafts.pop(order.client_id, None) or self._foreign(order)
+        record = Record(
+            order_id=order.id,
+            client_order_id=order.client_id,
+            product_id=draft.product.product_id,
+            stream_product_id=draft.product.canonical,
+            side=order.side,
+            asked=draft.asked,
+            request=draft.request,
+            order=order,
+            originating_order_id=draft.parent_id,
+        )
+        self.records[order.id] = record
+        self._by_client[order.client_id] = order.id
+        return record
+
+    def _foreign(self, order: Order) -> Draft:
+        """Return the draft of an order that was placed by another way than this API."""
+        ticket = order.ticket
+        end = None if ticket.expires_ns is None else time_text(self.clock.wire_ns(ticket.expires_ns))
+        configuration = written(ticket, end_time=end)
+        product = self.shelf.get(order.symbol)
+        request = {
+            "client_order_id": order.client_id,
+            "product_id": product.product_id,
+            "side": order.side.name,
+            "order_configuration": configuration,
+        }
+        return Draft(product, read_configuration(configuration), request)
+
+    def _attach(self, parent: Record) -> None:
+        """Place the bracket that was attached to an order, now that the order is filled."""
+        ((name, fields),) = parent.request["attached_order_configuration"].items()
+        configuration = {name: fields | {"base_size": f"{parent.order.filled_qty:f}"}}
+        side = parent.side.opposite
+        request = {
+            "client_order_id": f"{parent.client_order_id}-attached",
+            "product_id": parent.product_id,
+            "side": side.name,
+            "order_configuration": configuration,
+        }
+        draft = Draft(self.shelf.get(parent.product_id), read_configuration(configuration), request, parent.order_id)
+        try:
+            child = self._submit(draft)
+        except (RefusalError, RefusedError):
+            # The venue has no way to tell either: the parent is filled and unprotected.
+            return
+        parent.attached_order_id = child.order_id
+
+    def _submit(self, draft: Draft) -> Record:
+        ticket = self._ticket(draft)
+        self._drafts[ticket.client_id] = draft
+        try:
+            order = self.exchange.submit(ticket, self.clock.stamp_ns())
+        finally:
+            self._drafts.pop(ticket.client_id, None)
+        return self.records[order.id]
+
+    def _ticket(self, draft: Draft) -> Ticket:
+        return ticket_of(
+            draft.asked,
+            client_id=draft.request["client_order_id"],
+            listing=draft.product.listing,
+            side=_side(draft.request),
+            venue_ns=self.clock.venue_ns,
+        )
+
+    # What clients ask for.
+
+    def create(self, request: Json, *, refusal: RefusalError | None = None) -> Json:
+        """Create an order; the identical request again returns the order that it made.
+
+        Parameters
+        ----------
+        request
+            The body.
+        refusal
+            Refuse it for this reason, whatever it is.
+
+        Returns
+        -------
+        dict
+            The answer's body, which tells of success and of failure alike.
+
+        Raises
+        ------
+        BadRequestError
+            The body cannot be read.
+
+        """
+        client_id = _text(request, "client_order_id")
+        known = self._by_client.get(client_id)
+        if known is not None and known in self.records:
+            return self._created_before(self.records[known], request)
+        try:
+            draft = self._draft(request)
+            if refusal is not None:
+                raise refusal
+            record = self._submit(draft)
+        except RefusalError as error:
+            return _not_created(request, refused(error), reason=error.reason)
+        except RefusedError as error:
+            return _not_created(request, error)
+        self.settle()
+        return self._created(record)
+
+    def _created_before(self, record: Record, request: Json) -> Json:
+        if self.refuses_twice or _essence(record.request) != _essence(request):
+            return _not_created(request, RefusedError(""), reason=Reason.DUPLICATE_CLIENT_ID)
+        return self._created(record)
+
+    def _created(self, record: Record) -> Json:
+        request = record.request
+        success = {
+            "order_id": record.order_id,
+            "product_id": request["product_id"],
+            "side": request["side"],
+            "client_order_id": record.client_order_id,
+        }
+        body: Json = {
+            "success": True,
+            "success_response": success,
+            "order_configuration": request["order_configuration"],
+        }
+        # Older answers bear both although neither means anything next to a success.
+        older = {"failure_reason": "UNKNOWN_FAILURE_REASON", "order_id": record.order_id}
+        return body if self.is_terse else body | older
+
+    def _draft(self, request: Json) -> Draft:
+        _side(request)
+        asked = read_configuration(request.get("order_configuration"))
+        attached = request.get("attached_order_configuration")
+        if attached is not None:
+            bracket = read_configuration(attached, is_attached=True)
+            if asked.kind not in (Kind.MARKET, Kind.LIMIT):
+                raise RefusedError("PREVIEW_INVALID_ORDER_CONFIG", f"nothing can be attached to {asked.name}")
+            sized = msgspec.structs.replace(bracket, base_size=Decimal(1))
+            self._check_attached(sized, request)
+        product = self.shelf.find(_text(request, "product_id"))
+        if product is None:
+            raise RefusedError("PREVIEW_INVALID_PRODUCT_ID", "Invalid product_id")
+        return Draft(product, asked, request)
+
+    def _check_attached(self, bracket: Configuration, request: Json) -> None:
+        product = self.shelf.find(_text(request, "product_id"))
+        if product is not None:
+            side = _side(request).opposite
+            ticket_of(bracket, client_id="x", listing=product.listing, side=side, venue_ns=self.clock.venue_ns)
+
+    def check(self, request: Json) -> tuple[Draft, Order]:
+        """Return what an order would be, and change nothing.
+
+        Raises
+        ------
+        BadRequestError
+            The body cannot be read.
+        RefusedError
+            It would be refused.
+
+        """
+        draft = self._draft({"client_order_id": "preview", **request})
+        try:
+            return draft, self.exchange.check(self._ticket(draft), self.clock.now_ns())
+        except RefusalError as error:
+            raise refused(error) from error
+
+    def cancel(self, order_id: str, *, refusal: str = "", is_effective: bool = True) -> Json:
+        """Ask for an order's end; success means that this was queued.
+
+        Parameters
+        ----------
+        order_id
+            Which.
+        refusal
+            Answer with this failure, whatever the order is.
+        is_effective
+            Whether the cancel takes effect; otherwise the order stays CANCEL_QUEUED and may still fill.
+
+        """
+        record = self.records.get(order_id)
+        failure = refusal or _cancel_failure(record)
+        if failure or record is None:
+            return {"success": False, "failure_reason": failure or "UNKNOWN_CANCEL_ORDER", "order_id": order_id}
+        record.is_cancel_queued = True
+        if is_effective:
+            self.tell(record)
+        self._end(record, is_effective=is_effective)
+        return {"success": True, "failure_reason": "UNKNOWN_CANCEL_FAILURE_REASON", "order_id": order_id}
+
+    def finish_cancel(self, order_id: str) -> None:
+        """Bring a cancel into effect that was only queued; too late if the order is final by now."""
+        record = self.records.get(order_id)
+        if record is not None and not record.is_final:
+            self._end(record, is_effective=True)
+
+    def _end(self, record: Record, *, is_effective: bool) -> None:
+        try:
+            self.exchange.cancel(record.order_id, self.clock.now_ns(), is_effective=is_effective)
+        except RefusalError:
+            # It ended while its time was brought up to now: the record was told of that.
+            record.is_cancel_queued = False
+        self.settle()
+
+    def edit(self, request: Json, *, refusal: RefusalError | None = None) -> Json:
+        """Change price and size of a working order; both must be given, the size is the total.
+
+        Raises
+        ------
+        BadRequestError
+            The body cannot be read.
+
+        """
+        try:
+            record, changes = self.check_edit(request)
+            if refusal is not None:
+                raise refusal
+            self.exchange.replace(record.order_id, changes, self.clock.now_ns())
+        except RefusalError as error:
+            edit, preview = edit_failure(error)
+            return _not_edited(edit, preview)
+        except EditError as error:
+            return _not_edited(str(error), "")
+        record.edits.append(Edit(changes.limit_price, changes.qty, self.clock.now_ns()))
+        self.settle()
+        return {"success": True, "errors": []}
+
+    def queue_edit(self, request: Json) -> Json:
+        """Say that an edit is under way, for one that is refused afterwards."""
+        record = self.records.get(_text(request, "order_id"))
+        if record is not None and not record.is_final:
+            record.is_edit_queued = True
+            self.tell(record)
+        return {"success": True, "errors": []}
+
+    def drop_edit(self, order_id: str) -> None:
+        """End an edit that was under way: the order is as it was."""
+        record = self.records.get(order_id)
+        if record is not None and record.is_edit_queued:
+            record.is_edit_queued = False
+            self.tell(record)
+
+    def check_edit(self, request: Json) -> tuple[Record, Changes]:
+        """Return the order that an edit means and what it changes.
+
+        Raises
+        ------
+        BadRequestError
+            The body cannot be read.
+        EditError
+            The venue would not take it.
+
+        """
+        record = self.records.get(_text(request, "order_id"))
+        if record is None:
+            raise EditError("ORDER_NOT_FOUND")
+        if record.asked.quote_size is not None:
+            raise EditError("SIZE_IN_QUOTE_EDITS_NOT_ALLOWED")
+        if record.asked.kind not in _EDITABLE or record.asked.force is not Force.GTC:
+            raise EditError("ONLY_LIMIT_ORDER_EDITS_SUPPORTED")
+        if record.is_edit_queued or record.is_cancel_queued:
+            raise EditError("ORDER_IS_ALREADY_BEING_REPLACED")
+        if record.is_final:
+            raise EditError("ONLY_OPEN_ORDERS_CAN_BE_EDITED")
+        return record, self._changes(request, record)
+
+    def _changes(self, request: Json, record: Record) -> Changes:
+        listing = self.exchange.listings[record.order.symbol]
+        if not request.get("price"):
+            raise EditError("INVALID_EDITED_PRICE")
+        # A size that is left out is read as zero.
+        if not request.get("size"):
+            raise EditError("CANNOT_EDIT_TO_BELOW_FILLED_SIZE" if record.order.filled_qty else "INVALID_EDITED_SIZE")
+        size, price = read_number(request["size"], "size"), read_number(request["price"], "price")
+        stop = read_number(request["stop_price"], "stop_price") if request.get("stop_price") else None
+        if size % listing.qty_increment or size < listing.min_qty:
+            raise EditError("INVALID_EDITED_SIZE")
+        return Changes(qty=size, limit_price=price, stop_price=stop)
+
+
+class EditError(Exception):
+    """The venue does not take an edit; the text is its name for that."""
+
+
+def _text(request: Json, name: str) -> str:
+    value = request.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadRequestError(f"{name} is required")
+    return value
+
+
+def _side(request: Json) -> Side:
+    try:
+        return Side[_text(request, "side")]
+    except KeyError as error:
+        raise BadRequestError(f"invalid side {request.get('side')}") from error
+
+
+def _essence(request: Json) -> str:
+    """Return what makes two requests the same order."""
+    names = ("client_order_id", "product_id", "side", "order_configuration", "attached_order_configuration")
+    return json.dumps({name: request.get(name) for name in names}, sort_keys=True)
+
+
+def _cancel_failure(record: Record | None) -> str:
+    if record is None:
+        return "UNKNOWN_CANCEL_ORDER"
+    if record.order.status is Status.FILLED:
+        return "ORDER_IS_FULLY_FILLED"
+    if record.is_cancel_queued:
+        return "DUPLICATE_CANCEL_REQUEST"
+    if record.is_final:
+        return "INVALID_CANCEL_REQUEST"
+    return "ORDER_IS_BEING_REPLACED" if record.is_edit_queued else ""
+
+
+def _not_created(request: Json, error: RefusedError, *, reason: Reason | None = None) -> Json:
+    names: dict[str, Any] = {"error": error.error, "preview": error.preview}
+    message = error.message
+    if reason is Reason.DUPLICATE_CLIENT_ID:
+        names = {"error": "DUPLICATE_CLIENT_ORDER_ID", "preview": "UNKNOWN_PREVIEW_FAILURE_REASON"}
+        message = "Client order id was used before"
+    return {
+        "success": False,
+        "failure_reason": "UNKNOWN_FAILURE_REASON",
+        "order_id": "",
+        "error_response": {
+            "error": names["error"],
+            "message": message,
+            "error_details": "",
+            "preview_failure_reason": names["preview"],
+            "new_order_failure_reason": names["error"],
+        },
+        "order_configuration": request.get("order_configuration"),
+    }
+
+
+def _not_edited(edit: str, preview: str) -> Json:
+    return {"success": False, "errors": [{"edit_failure_reason": edit, "preview_failure_reason": preview}]}

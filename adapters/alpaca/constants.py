@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
+from msgspec import Struct
 from nautilus_trader.model.identifiers import ClientId, Venue
 
 ALPACA: Final = "ALPACA"
@@ -159,6 +160,28 @@ class NoticeKind(StrEnum):
     """The outcome of a request is still not known."""
     FOREIGN = "foreign"
     """An order or execution that this adapter did not cause."""
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """What people, and whoever guards the account, must know; published on the bus.
+
+    Attributes
+    ----------
+    kind
+        What it is about.
+    text
+        One sentence.
+    instrument_id, client_order_id
+        "" where it is about none.
+    ts_event
+        When it was noticed, ns.
+    """
+
+    kind: NoticeKind
+    text: str
+    instrument_id: str = ""
+    client_order_id: str = ""
+    ts_event: int
 
 
 STREAM_ERRORS: Final = {

@@ -102,6 +102,7 @@ class AlpacaExecutionClient(AlpacaReporter):
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
+        self._http.open()
         await self._provider.initialize()
         account = parse_account(await self._http.account())
         self._set_account_id(AccountId(f"{self.id.value}-{account.number}"))

@@ -9,7 +9,6 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any, Final
 
-from msgspec import Struct
 from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.model.enums import AccountType, ContingencyType, LiquiditySide, OmsType
 from nautilus_trader.model.identifiers import ClientId, TradeId, VenueOrderId
@@ -21,6 +20,7 @@ from adapters.alpaca.constants import (
     ALPACA_VENUE,
     DOUBTFUL_STATES,
     NOTICES_TOPIC,
+    Notice,
     NoticeKind,
     OrderState,
     TradeEvent,
@@ -46,28 +46,6 @@ _PARK_SECS: Final = 1.5
 _MAX_PARKED: Final = 1_000
 CONFIRM_SECS: Final = 1.0
 _EXPIRE_TRIES: Final = 7
-
-
-class Notice(Struct, frozen=True, kw_only=True):
-    """What people, and whoever guards the account, must know; published on the bus.
-
-    Attributes
-    ----------
-    kind
-        What it is about.
-    text
-        One sentence.
-    instrument_id, client_order_id
-        "" where it is about none.
-    ts_event
-        When it was noticed, ns.
-    """
-
-    kind: NoticeKind
-    text: str
-    instrument_id: str = ""
-    client_order_id: str = ""
-    ts_event: int
 
 
 class AlpacaFollower(LiveExecutionClient):
@@ -360,7 +338,7 @@ class AlpacaFollower(LiveExecutionClient):
         if track.is_dead and track.legs:
             self._keep(self._refresh(track), "legs")
 
-    # -- asking and telling ----------------------------------------------------------------------------------------------
+    # -- asking and telling --------------------------------------------------------------------------------------------
 
     async def _refresh(self, track: Track) -> None:
         """Read an order again and tell what is new."""

@@ -100,6 +100,8 @@ class AlpacaHttp:
         self._veto = veto
         self._deadline_secs = deadline_secs
         self._rng = rng or Random()
+        self._users = 0
+        self.is_closed = False
         keys = credentials.key, credentials.secret
         self._trading = self._prepared(TradingClient(*keys, raw_data=True, url_override=rest_url))
         self._stocks = self._prepared(StockHistoricalDataClient(*keys, raw_data=True, url_override=data_url))
@@ -114,9 +116,16 @@ class AlpacaHttp:
         client._session.mount("https://", adapter)
         return client
 
+    def open(self) -> None:
+        """Count one more client that uses it."""
+        self._users += 1
+
     def close(self) -> None:
-        """Take no more calls."""
-        self._lanes.close()
+        """Take no more calls, once the last client that uses it has closed it."""
+        self._users -= 1
+        if self._users <= 0:
+            self.is_closed = True
+            self._lanes.close()
 
     # -- writes --------------------------------------------------------------------------------------------------------
 
@@ -195,6 +204,10 @@ class AlpacaHttp:
     async def clock(self) -> Any:
         """Return whether the market is open, and when that changes."""
         return await self._read("/clock")
+
+    async def calendar(self, start: str, end: str) -> list[Any]:
+        """Return the trading days from a date to another."""
+        return _list(await self._read("/calendar", {"start": start, "end": end}))
 
     async def stock_page(self, what: str, params: Mapping[str, object]) -> Any:
         """Return a page of "bars", "trades" or "quotes" of shares."""

@@ -139,6 +139,7 @@ class DataStream:
         self._max_symbols = max_symbols
         self._wanted: dict[str, set[str]] = {}
         self._change = asyncio.Lock()
+        self._was_missing: dict[str, frozenset[str]] = {}
         self.served: dict[str, frozenset[str]] = {}
         """What the venue said that it serves, by channel."""
         self.liveness = Liveness(mute_secs)
@@ -239,6 +240,16 @@ class DataStream:
             for channel, names in message.items()
             if isinstance(names, list)
         }
+
+    async def restore_missing(self) -> None:
+        """Subscribe again what the venue has lost; a subscription can vanish without a word."""
+        before, self._was_missing = self._was_missing, self.missing()
+        # Missing at two looks in a row: one may have come between a request and its answer.
+        for channel, names in before.items():
+            lost = sorted(names & self._was_missing.get(channel, frozenset()))
+            if lost:
+                self._counters.add("nqs_subscriptions_lost", len(lost), reason=self._name)
+                await self.socket.send(_packed({"action": "subscribe", channel: lost}))
 
     def missing(self) -> dict[str, frozenset[str]]:
         """Return what is wanted and not served."""

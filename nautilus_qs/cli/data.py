@@ -1,26 +1,16 @@
-"""``nqs data``: what the catalog holds, bring data into it, check it, get data from Yahoo."""
+"""``nqs data``: what the catalog holds, bring data into it, check it, get it from a venue."""
 
 import json
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from nautilus_qs.cli.options import JsonFlag
-
-if TYPE_CHECKING:
-    from catalog.ingest import IngestReport
+from nautilus_qs.cli.download import download
+from nautilus_qs.cli.options import DEFAULT_CATALOG, Accept, CatalogFolder, JsonFlag
+from nautilus_qs.cli.reports import facts_of, print_ingest
 
 app = typer.Typer(no_args_is_help=True, help="Keep the market data of the catalog.", rich_markup_mode=None)
-
-DEFAULT_CATALOG = Path("var/catalog")
-
-CatalogFolder = Annotated[Path, typer.Option("--catalog", help="Folder of the catalog.")]
-Accept = Annotated[
-    list[str] | None,
-    typer.Option("--accept", help="Let a kind of fault pass: gap, impossible, nan, duplicate, ...; repeatable."),
-]
 
 
 @app.command("list")
@@ -69,7 +59,7 @@ def ingest(
         report = run(ArchSource(), catalog, accept=accept or [])
     else:
         report = ingest_mapping(mapping, catalog, data_root=root, accept=accept or [])
-    _print_report(report, json_=json_)
+    print_ingest(report, json_=json_)
 
 
 @app.command()
@@ -101,7 +91,7 @@ def check(
         findings = check_source(source, accept=[*(accept or []), *source.accept])
     if json_:
         is_ok = not any(finding.is_refused for finding in findings)
-        typer.echo(json.dumps({"ok": is_ok, "findings": [_facts(finding) for finding in findings]}))
+        typer.echo(json.dumps({"ok": is_ok, "findings": [facts_of(finding) for finding in findings]}))
     else:
         for finding in findings:
             typer.echo(f"{'refused' if finding.is_refused else 'warning'}: {finding}")
@@ -122,35 +112,7 @@ def consolidate(catalog: CatalogFolder = DEFAULT_CATALOG, json_: JsonFlag = Fals
     typer.echo(json.dumps({"ok": True, "files_fewer": fewer}) if json_ else f"{catalog}: {fewer} files fewer")
 
 
-@app.command()
-def download(
-    symbols: Annotated[list[str], typer.Argument(help="Yahoo symbols; ^VIX becomes the macro series VIX.")],
-    start: Annotated[datetime, typer.Option("--start", formats=["%Y-%m-%d"], help="First day.")],
-    end: Annotated[datetime, typer.Option("--end", formats=["%Y-%m-%d"], help="Last day.")],
-    fund: Annotated[list[str] | None, typer.Option("--fund", help="A symbol that is a fund; repeatable.")] = None,
-    sector: Annotated[list[str] | None, typer.Option("--sector", help="SYMBOL=SECTOR; repeatable.")] = None,
-    catalog: CatalogFolder = DEFAULT_CATALOG,
-    accept: Accept = None,
-    json_: JsonFlag = False,
-) -> None:
-    """Get daily bars from Yahoo Finance into the catalog (needs the extra yahoo and a network).
-
-    Example: nqs data download SPY AAPL ^VIX --fund SPY --sector "AAPL=Information Technology" --start 2015-01-01
-    --end 2024-12-31
-    """
-    from catalog.ingest import ingest as run
-    from catalog.instruments import Kind
-    from catalog.sources.yahoo import YahooSource
-
-    pairs = [text.partition("=") for text in sector or []]
-    source = YahooSource(
-        symbols,
-        start=start.date(),
-        end=end.date(),
-        kinds=dict.fromkeys(fund or [], Kind.INDEX),
-        sectors={symbol: name for symbol, _, name in pairs},
-    )
-    _print_report(run(source, catalog, accept=accept or []), json_=json_)
+app.command()(download)
 
 
 def _check_catalog(catalog: Path, *, json_: bool) -> None:
@@ -164,26 +126,3 @@ def _check_catalog(catalog: Path, *, json_: bool) -> None:
         if json_
         else f"{catalog}: ok, {count} instruments, {len(opened.macro_series())} macro series, every file as written"
     )
-
-
-def _print_report(report: "IngestReport", *, json_: bool) -> None:
-    if json_:
-        facts = {name: getattr(report, name) for name in ("source", "path", "bars", "ticks", "macro", "unchanged")}
-        facts |= {"dropped": report.dropped, "is_skipped": report.is_skipped, "rows_written": report.rows_written}
-        typer.echo(json.dumps(facts | {"findings": [_facts(finding) for finding in report.findings]}))
-        return
-    for reason, rows in report.dropped.items():
-        typer.echo(f"left out: {rows:,} rows, {reason}")
-    for finding in report.findings:
-        typer.echo(f"warning: {finding.instrument_id}: {finding.brief}")
-    if not report.rows_written:
-        typer.echo(f"{report.path}: nothing new from {report.source}")
-        return
-    typer.echo(
-        f"{report.path}: {sum(report.bars.values()):,} bars of {len(report.bars)} instruments, "
-        f"{sum(report.ticks.values()):,} open ticks, {sum(report.macro.values()):,} macro values from {report.source}"
-    )
-
-
-def _facts(finding: Any) -> dict[str, Any]:
-    return {name: getattr(finding, name) for name in finding.__struct_fields__}

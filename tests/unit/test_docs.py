@@ -165,7 +165,7 @@ def test_page_names_only_calls_that_parse(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["nqs nothing", "nqs runs nothing", "nqs backtest demo --nothing", "nqs data download SPY --start 1 --end 2"],
+    ["nqs nothing", "nqs runs nothing", "nqs backtest demo --nothing", "nqs data download --venue yahoo --symbols SPY"],
 )
 def test_check_of_calls_finds_faults(line: str) -> None:
     (call,) = calls(f"`{line}`")

@@ -1,18 +1,17 @@
 """What the Coinbase simulator tells the owner of a key: balances, orders, fills, fees, and the key itself.
 
-Lists are read models: they lag behind the streams by as many seconds as they are told to, each by its own.
+Orders and fills are read models, which may lag behind the streams.
 """
 
 import base64
 from collections.abc import Callable
 from decimal import Decimal
-from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
 from adapters.simulator.coinbase_configurations import BadRequestError, read_time
-from adapters.simulator.coinbase_desk import Desk
+from adapters.simulator.coinbase_desk import OrderDesk
 from adapters.simulator.coinbase_orders import Record
 from adapters.simulator.coinbase_requests import NotFoundError, Request, Route
 from adapters.simulator.coinbase_wire import Json, number
@@ -31,15 +30,12 @@ class AccountDesk:
         The orders.
     portfolio_id
         The one portfolio that the key belongs to.
-    lag_secs
-        By how many seconds a read model lags now: `orders`, `fills` or `accounts`.
 
     """
 
-    def __init__(self, desk: Desk, *, portfolio_id: str, lag_secs: Callable[[str], float]) -> None:
+    def __init__(self, desk: OrderDesk, *, portfolio_id: str) -> None:
         self._desk = desk
         self._portfolio_id = portfolio_id
-        self._lag_secs = lag_secs
 
     def routes(self) -> tuple[Route, ...]:
         """Return the resources."""
@@ -107,15 +103,14 @@ class AccountDesk:
 
     def order(self, request: Request) -> Json:
         """Return an order by the venue's id."""
-        record = self._seen(self._desk.records.get(request.names["order_id"]))
+        record = self._seen().get(request.names["order_id"])
         if record is None:
             raise NotFoundError("order not found")
         return {"order": self.row(record)}
 
     def orders(self, request: Request) -> Json:
         """Return a page of orders, newest first unless another order is asked for."""
-        chosen = [record for record in map(self._seen, self._desk.records.values()) if record is not None]
-        chosen = [record for record in chosen if _matches(record, request, self._created_ns)]
+        chosen = [record for record in self._seen().values() if _matches(record, request, self._created_ns)]
         sort_by = request.text("sort_by")
         size = request.count("limit", 100, 1_000)
         if sort_by in ("", "UNKNOWN_SORT_BY"):
@@ -151,32 +146,28 @@ class AccountDesk:
     def _created_ns(self, record: Record) -> int:
         return self._desk.clock.wire_ns(record.order.created_ns)
 
-    def _seen(self, record: Record | None) -> Record | None:
-        """Return an order as the lagging read model has it, None if it has not heard of it."""
-        lag = self._lag_secs("orders")
-        if record is None or not lag:
-            return record
-        until = monotonic() - lag
-        past = [order for told_at, order in record.past if told_at <= until]
-        if not past:
-            return None
-        fills = [fill for fill in record.fills if record.told_at[fill.id] <= until]
-        return msgspec.structs.replace(record, order=past[-1], fills=fills)
+    def _seen(self) -> dict[str, Record]:
+        """Return the orders as the read model has them: it may lag, and not have heard of the newest."""
+        known = {order.id: order for order in self._desk.desk.orders()}
+        fill_ids = {fill.id for fill in self._desk.desk.fills("orders")}
+        return {
+            order_id: msgspec.structs.replace(
+                record, order=known[order_id], fills=[fill for fill in record.fills if fill.id in fill_ids]
+            )
+            for order_id, record in self._desk.records.items()
+            if order_id in known
+        }
 
     # Fills.
 
     def fills(self, request: Request) -> Json:
         """Return a page of executions, newest first; an empty cursor is all that tells of the end."""
-        until = monotonic() - self._lag_secs("fills")
+        records = self._desk.records
         pairs = [
-            (record, fill)
-            for record in self._desk.records.values()
-            for fill in record.fills
-            if record.told_at[fill.id] <= until and self._matches_fill(record, fill, request)
+            (records[fill.order_id], fill)
+            for fill in reversed(self._desk.desk.fills())
+            if fill.order_id in records and self._matches_fill(records[fill.order_id], fill, request)
         ]
-        # Executions of one moment keep the order in which they happened.
-        places = {fill.id: place for place, fill in enumerate(self._desk.exchange.fills)}
-        pairs.sort(key=lambda pair: places.get(pair[1].id, 0), reverse=True)
         start, size = _offset(request), request.count("limit", 100, 3_000)
         rows = [self._desk.writer.fill_row(record, fill) for record, fill in pairs[start : start + size]]
         return {"fills": rows, "cursor": _cursor(start + size) if start + size < len(pairs) else ""}

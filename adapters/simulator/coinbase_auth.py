@@ -133,9 +133,9 @@ class Keyring:
         """Know one more key."""
         self._keys[key.name] = key
 
-    def revoke(self, name: str) -> None:
-        """Forget a key in the midst of a session: its next request is unauthorized."""
-        self._revoked.add(name)
+    def revoke(self, name: str = "") -> None:
+        """Forget a key in the midst of a session, or all of them: the next request is unauthorized."""
+        self._revoked |= {name} if name else set(self._keys)
 
     def verify_rest(self, token: str, *, uri: str, now_secs: int) -> ApiKey:
         """Return the key that signed a request.

@@ -1,19 +1,20 @@
 """Where orders of the Coinbase simulator come in: created once, previewed, edited, cancelled, and their records kept.
 
 The exchange tells what happens while it is being called and must not be called from there. What follows from an event
-(the child of a filled parent) waits in `settle`, which is called after every call of the exchange.
+(the child of a filled parent) waits in `settle`.
 """
 
+import asyncio
+import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from decimal import Decimal
-from time import monotonic
 from typing import Any
 
 import msgspec
 
-from adapters.simulator.clock import VenueClock
 from adapters.simulator.coinbase_configurations import (
     BadRequestError,
     Configuration,
@@ -26,22 +27,26 @@ from adapters.simulator.coinbase_configurations import (
 )
 from adapters.simulator.coinbase_orders import Edit, Record, Writer
 from adapters.simulator.coinbase_public import Product, Shelf
-from adapters.simulator.coinbase_refusals import RefusedError, edit_failure, refused
+from adapters.simulator.coinbase_refusals import RefusedError, cancel_failure, edit_failure, refused
+from adapters.simulator.coinbase_requests import PREFIX
 from adapters.simulator.coinbase_wire import Json, time_text
+from adapters.simulator.desk import Desk
 from adapters.simulator.exchange import (
     Changes,
     Event,
     EventKind,
-    Exchange,
     Order,
     Reason,
     RefusalError,
     Status,
     Ticket,
 )
+from adapters.simulator.faults import FaultKind, Occurrence
 from adapters.simulator.tape import Side
 
-MOST_CANCELS = 100
+CREATE = f"POST {PREFIX}/orders"
+EDIT = f"POST {PREFIX}/orders/edit"
+CANCEL = f"POST {PREFIX}/orders/batch_cancel"
 _EDITABLE = (Kind.LIMIT, Kind.STOP_LIMIT, Kind.BRACKET)
 
 
@@ -54,13 +59,18 @@ class Draft(msgspec.Struct, frozen=True):
     parent_id: str = ""
 
 
-class Desk:
+type RecordListener = Callable[[Record, Event | None], None]
+
+
+class OrderDesk:
     """The account's orders.
 
     Parameters
     ----------
-    exchange, clock, shelf
-        The venue.
+    desk
+        The exchange behind the faults that concern it.
+    shelf
+        The products.
     writer
         Of rows.
     refuses_twice
@@ -72,45 +82,53 @@ class Desk:
 
     def __init__(
         self,
-        exchange: Exchange,
-        clock: VenueClock,
+        desk: Desk,
         shelf: Shelf,
         writer: Writer,
         *,
         refuses_twice: bool = False,
         is_terse: bool = False,
     ) -> None:
-        self.exchange = exchange
-        self.clock = clock
+        self.desk = desk
+        self.exchange = desk.exchange
+        self.clock = desk.market.clock
         self.shelf = shelf
         self.writer = writer
         self.refuses_twice = refuses_twice
         self.is_terse = is_terse
         self.records: dict[str, Record] = {}
-        self.on_record: list[Callable[[Record, Event | None], None]] = []
+        self._listeners: list[RecordListener] = []
         self._by_client: dict[str, str] = {}
         self._drafts: dict[str, Draft] = {}
         self._children: deque[Record] = deque()
+        desk.listen(self._on_event)
+        desk.market.each_step(self.settle)
+
+    def listen(self, listener: RecordListener) -> None:
+        """Have every change of a record told, with the exchange's event where there is one."""
+        self._listeners.append(listener)
 
     # What the exchange tells.
 
-    def on_event(self, event: Event) -> None:
-        """Bring a record up to date and tell of it; the exchange must not be called from here."""
+    def _on_event(self, event: Event) -> None:
         record = self.records.get(event.order.id) or self._enter(event.order)
+        if event.kind is EventKind.CANCELED and record.is_cancel_queued and not record.is_final:
+            # The exchange cancels at once; this venue says first that it will.
+            self._tell(record, None)
         record.order = event.order
-        record.past.append((monotonic(), event.order))
         if event.fill is not None:
             record.fills.append(event.fill)
-            record.told_at[event.fill.id] = monotonic()
         if record.is_final:
             record.is_edit_queued = False
         if event.kind is EventKind.FILL and "attached_order_configuration" in record.request:
             self._children.append(record)
-        self.tell(record, event)
+            with contextlib.suppress(RuntimeError):
+                # The context is a new one: in a request's, frames would wait for an answer that is gone.
+                asyncio.get_running_loop().call_soon(self.settle, context=Context())
+        self._tell(record, event)
 
-    def tell(self, record: Record, event: Event | None = None) -> None:
-        """Tell the listeners of a record that changed, with or without an event of the exchange."""
-        for listener in self.on_record:
+    def _tell(self, record: Record, event: Event | None) -> None:
+        for listener in self._listeners:
             listener(record, event)
 
     def settle(self) -> None:
@@ -170,9 +188,10 @@ class Desk:
 
     def _submit(self, draft: Draft) -> Record:
         ticket = self._ticket(draft)
+        self.shelf.follow(self.clock.now_ns())
         self._drafts[ticket.client_id] = draft
         try:
-            order = self.exchange.submit(ticket, self.clock.stamp_ns())
+            order = self.desk.submit(ticket, where=CREATE)
         finally:
             self._drafts.pop(ticket.client_id, None)
         return self.records[order.id]
@@ -188,15 +207,13 @@ class Desk:
 
     # What clients ask for.
 
-    def create(self, request: Json, *, refusal: RefusalError | None = None) -> Json:
+    def create(self, request: Json) -> Json:
         """Create an order; the identical request again returns the order that it made.
 
         Parameters
         ----------
         request
             The body.
-        refusal
-            Refuse it for this reason, whatever it is.
 
         Returns
         -------
@@ -214,10 +231,7 @@ class Desk:
         if known is not None and known in self.records:
             return self._created_before(self.records[known], request)
         try:
-            draft = self._draft(request)
-            if refusal is not None:
-                raise refusal
-            record = self._submit(draft)
+            record = self._submit(self._draft(request))
         except RefusalError as error:
             return _not_created(request, refused(error), reason=error.reason)
         except RefusedError as error:
@@ -280,49 +294,36 @@ class Desk:
 
         """
         draft = self._draft({"client_order_id": "preview", **request})
+        self.shelf.follow(self.clock.now_ns())
         try:
             return draft, self.exchange.check(self._ticket(draft), self.clock.now_ns())
         except RefusalError as error:
             raise refused(error) from error
 
-    def cancel(self, order_id: str, *, refusal: str = "", is_effective: bool = True) -> Json:
-        """Ask for an order's end; success means that this was queued.
-
-        Parameters
-        ----------
-        order_id
-            Which.
-        refusal
-            Answer with this failure, whatever the order is.
-        is_effective
-            Whether the cancel takes effect; otherwise the order stays CANCEL_QUEUED and may still fill.
-
-        """
+    def cancel(self, order_id: str) -> Json:
+        """Ask for an order's end; success means that this was queued, and the order may fill until it is done."""
         record = self.records.get(order_id)
-        failure = refusal or _cancel_failure(record)
-        if failure or record is None:
-            return {"success": False, "failure_reason": failure or "UNKNOWN_CANCEL_ORDER", "order_id": order_id}
+        failure = _cancel_failure(record)
+        if not failure and record is not None:
+            failure = self._end(record)
+        return {
+            "success": not failure,
+            "failure_reason": failure or "UNKNOWN_CANCEL_FAILURE_REASON",
+            "order_id": order_id,
+        }
+
+    def _end(self, record: Record) -> str:
         record.is_cancel_queued = True
-        if is_effective:
-            self.tell(record)
-        self._end(record, is_effective=is_effective)
-        return {"success": True, "failure_reason": "UNKNOWN_CANCEL_FAILURE_REASON", "order_id": order_id}
-
-    def finish_cancel(self, order_id: str) -> None:
-        """Bring a cancel into effect that was only queued; too late if the order is final by now."""
-        record = self.records.get(order_id)
-        if record is not None and not record.is_final:
-            self._end(record, is_effective=True)
-
-    def _end(self, record: Record, *, is_effective: bool) -> None:
         try:
-            self.exchange.cancel(record.order_id, self.clock.now_ns(), is_effective=is_effective)
-        except RefusalError:
-            # It ended while its time was brought up to now: the record was told of that.
+            self.desk.cancel(record.order_id, where=CANCEL)
+        except RefusalError as error:
             record.is_cancel_queued = False
+            # Its time may have come while it was looked at.
+            return _cancel_failure(record) or cancel_failure(error)
         self.settle()
+        return ""
 
-    def edit(self, request: Json, *, refusal: RefusalError | None = None) -> Json:
+    def edit(self, request: Json) -> Json:
         """Change price and size of a working order; both must be given, the size is the total.
 
         Raises
@@ -333,32 +334,35 @@ class Desk:
         """
         try:
             record, changes = self.check_edit(request)
-            if refusal is not None:
-                raise refusal
-            self.exchange.replace(record.order_id, changes, self.clock.now_ns())
+            if self._is_dropped_later(record):
+                return {"success": True, "errors": []}
+            self.desk.replace(record.order_id, changes, where=EDIT)
         except RefusalError as error:
-            edit, preview = edit_failure(error)
-            return _not_edited(edit, preview)
+            return _not_edited(*edit_failure(error))
         except EditError as error:
             return _not_edited(str(error), "")
         record.edits.append(Edit(changes.limit_price, changes.qty, self.clock.now_ns()))
         self.settle()
         return {"success": True, "errors": []}
 
-    def queue_edit(self, request: Json) -> Json:
-        """Say that an edit is under way, for one that is refused afterwards."""
-        record = self.records.get(_text(request, "order_id"))
-        if record is not None and not record.is_final:
-            record.is_edit_queued = True
-            self.tell(record)
-        return {"success": True, "errors": []}
+    def _is_dropped_later(self, record: Record) -> bool:
+        """Whether a fault lets an edit be queued first and refused after its seconds."""
+        occurrence = Occurrence(
+            venue=self.desk.venue, where=EDIT, order_ids=(record.order_id,), client_ids=(record.client_order_id,)
+        )
+        fault = self.desk.market.faults.first(occurrence, FaultKind.REJECT_ORDER)
+        if fault is None:
+            return False
+        record.is_edit_queued = True
+        self._tell(record, None)
+        loop = asyncio.get_running_loop()
+        loop.call_later(fault.secs, self._drop_edit, record, context=Context())
+        return True
 
-    def drop_edit(self, order_id: str) -> None:
-        """End an edit that was under way: the order is as it was."""
-        record = self.records.get(order_id)
-        if record is not None and record.is_edit_queued:
+    def _drop_edit(self, record: Record) -> None:
+        if record.is_edit_queued:
             record.is_edit_queued = False
-            self.tell(record)
+            self._tell(record, None)
 
     def check_edit(self, request: Json) -> tuple[Record, Changes]:
         """Return the order that an edit means and what it changes.

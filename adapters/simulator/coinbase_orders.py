@@ -47,10 +47,6 @@ class Record(msgspec.Struct, kw_only=True):
         The exchange's order as it was last told of.
     fills
         Executions, oldest first.
-    told_at
-        Monotonic seconds of each fill by its id: a read model that lags shows it so much later.
-    past
-        What the exchange told of the order before, with the monotonic seconds, for the same reason.
     is_cancel_queued, is_edit_queued
         Accepted and not yet effective: the order is live.
     edits
@@ -69,8 +65,6 @@ class Record(msgspec.Struct, kw_only=True):
     request: Json
     order: Order
     fills: list[Fill] = []
-    told_at: dict[str, float] = {}
-    past: list[tuple[float, Order]] = []
     is_cancel_queued: bool = False
     is_edit_queued: bool = False
     edits: list[Edit] = []

@@ -1,6 +1,6 @@
 """What the Coinbase simulator tells everybody: products, books, trades, candles, the time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -9,9 +9,8 @@ from adapters.simulator.coinbase_configurations import BadRequestError
 from adapters.simulator.coinbase_market import GRANULARITIES, ProductMarket
 from adapters.simulator.coinbase_requests import NotFoundError, Request, Route
 from adapters.simulator.coinbase_wire import NANOS, Json, number, time_text
-from adapters.simulator.exchange.book import TradingState
-from adapters.simulator.exchange.rules import Listing
-from adapters.simulator.tape import Level
+from adapters.simulator.exchange import Exchange, Listing, TradingState
+from adapters.simulator.tape import Level, Tick
 
 MOST_CANDLES = 350
 MOST_LEVELS = 1_000
@@ -49,23 +48,42 @@ class Product(msgspec.Struct, frozen=True):
 class Shelf:
     """The venue's products with their aliases and markets.
 
+    A product in USDC is another name for the one in USD: it has the same book, and settles in its own currency. The
+    exchange knows it as a listing of its own, which is shown what the other's book is shown.
+
     Parameters
     ----------
-    listings
-        By symbol.
-    state_of
-        What may be done in a symbol now.
+    exchange
+        Whose listings are on the shelf.
 
     """
 
-    def __init__(self, listings: Mapping[str, Listing], state_of: Callable[[str], TradingState]) -> None:
-        self.state_of = state_of
-        self.markets = {symbol: ProductMarket(symbol) for symbol in listings}
-        self._products = {symbol: Product(listing, symbol, symbol) for symbol, listing in listings.items()}
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        listings = exchange.listings
+        self._products: dict[str, Product] = {}
         for symbol, listing in listings.items():
-            alias = f"{listing.base}-USDC"
-            if listing.quote == "USD" and alias not in listings:
-                self._products[alias] = Product(listing, alias, symbol)
+            namesake = f"{listing.base}-USD"
+            canonical = namesake if listing.quote == "USDC" and namesake in listings else symbol
+            self._products[symbol] = Product(listing, symbol, canonical)
+        self.markets = {p.canonical: ProductMarket(p.canonical) for p in self._products.values()}
+
+    def state_of(self, symbol: str) -> TradingState:
+        """Return what may be done in a product now."""
+        return self._exchange.books[self._products[symbol].canonical].state
+
+    def follow(self, now_ns: int) -> None:
+        """Bring the state of every alias to that of its product."""
+        for product in self._products.values():
+            state = self.state_of(product.product_id)
+            if self._exchange.books[product.product_id].state is not state:
+                self._exchange.set_state(product.product_id, state, now_ns)
+
+    def mirror(self, tick: Tick, _wire_ns: int) -> None:
+        """Show the exchange a tick under the other names of its product as well."""
+        for product in self._products.values():
+            if product.is_alias and product.canonical == tick.symbol:
+                self._exchange.on_tick(msgspec.structs.replace(tick, symbol=product.product_id))
 
     def all(self) -> list[Product]:
         """Return every product, aliases included."""

@@ -65,6 +65,8 @@ _EDITS = {
     Reason.NOTHING_CHANGED: "EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST",
 }
 
+_CANCELS = {Reason.ORDER_UNKNOWN: "UNKNOWN_CANCEL_ORDER", Reason.NOT_CANCELABLE: "NOT_ALLOWED_TO_CANCEL"}
+
 
 class RefusedError(Exception):
     """The order may not be.
@@ -112,3 +114,15 @@ def edit_failure(error: RefusalError) -> tuple[str, str]:
     """
     name = _EDITS.get(error.reason)
     return (name, "") if name else ("", refused(error).preview)
+
+
+def cancel_failure(error: RefusalError) -> str:
+    """Return the failure of a cancel for what the exchange said.
+
+    Examples
+    --------
+    >>> cancel_failure(RefusalError(Reason.ORDER_UNKNOWN))
+    'UNKNOWN_CANCEL_ORDER'
+
+    """
+    return _CANCELS.get(error.reason, "COMMANDER_REJECTED_CANCEL_ORDER")

@@ -7,14 +7,7 @@ from nautilus_qs.errors import ConfigError
 
 
 def load_component(path: str, values: dict[str, str]) -> Any:
-    """Return what the callable at `path` makes of `values`.
-
-    Parameters
-    ----------
-    path
-        ``module:name``.
-    values
-        Its keywords.
+    """Return what the callable at `path` makes of `values`, its keywords.
 
     Raises
     ------
@@ -26,11 +19,21 @@ def load_component(path: str, values: dict[str, str]) -> Any:
     >>> load_component("fractions:Fraction", {"numerator": "1/2"})
     Fraction(1, 2)
     """
+    return find_part(path)(**values)
+
+
+def find_part(path: str) -> Any:
+    """Return what is named ``module:name``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such module or name.
+    """
     module, _, name = path.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        return getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"a part must be named as module:name that can be imported, was {path!r} ({error})"
         ) from error
-    return found(**values)

@@ -5,6 +5,7 @@ the documented rule. Secrets are no part of any file.
 """
 
 from nautilus_qs.config.hints import decode
+from nautilus_qs.config.live import LiveConfig, LiveVenue
 from nautilus_qs.config.loading import configs_dir, find_config, load, read_yaml, schema, to_values
 from nautilus_qs.config.parts import DataConfig, ExecutionConfig, RegimeConfig, StrategyEntry, VenueConfig
 from nautilus_qs.config.run import RunConfig, span_ns
@@ -13,6 +14,8 @@ from nautilus_qs.config.system import SystemConfig
 __all__ = [
     "DataConfig",
     "ExecutionConfig",
+    "LiveConfig",
+    "LiveVenue",
     "RegimeConfig",
     "RunConfig",
     "StrategyEntry",

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from nautilus_qs.config.hints import decode, did_you_mean
 from nautilus_qs.config.run import RunConfig
+from nautilus_qs.config.system import SystemConfig
 from nautilus_qs.errors import ConfigError, NotFoundError
 
 ENV_PREFIX = "NQS__"
@@ -41,10 +42,19 @@ def find_config(name: str) -> Path:
 
 
 def load(name: str, overrides: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> RunConfig:
-    """Read a run configuration.
+    """Read the configuration of a backtest; see :func:`load_as`."""
+    return load_as(RunConfig, name, overrides, environ)
+
+
+def load_as[T: SystemConfig](
+    kind: type[T], name: str, overrides: Iterable[str] = (), environ: Mapping[str, str] | None = None
+) -> T:
+    """Read a configuration.
 
     Parameters
     ----------
+    kind
+        Of a backtest or of a live node.
     name
         Path of a YAML file, or the name of one that ships with the package.
     overrides
@@ -69,7 +79,7 @@ def load(name: str, overrides: Iterable[str] = (), environ: Mapping[str, str] | 
         _set(values, path_to.split("."), text)
     # A second time: an override may name another file.
     _resolve_allocation(values, path)
-    return decode(values, RunConfig, str(path))
+    return decode(values, kind, str(path))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -137,6 +137,10 @@ class Keyring:
         """Forget a key in the midst of a session, or all of them: the next request is unauthorized."""
         self._revoked |= {name} if name else set(self._keys)
 
+    def restore(self, name: str = "") -> None:
+        """Know a revoked key again, or all of them."""
+        self._revoked -= {name} if name else set(self._revoked)
+
     def verify_rest(self, token: str, *, uri: str, now_secs: int) -> ApiKey:
         """Return the key that signed a request.
 

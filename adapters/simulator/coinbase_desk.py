@@ -111,7 +111,12 @@ class OrderDesk:
     # What the exchange tells.
 
     def _on_event(self, event: Event) -> None:
-        record = self.records.get(event.order.id) or self._enter(event.order)
+        record = self.records.get(event.order.id)
+        if record is None:
+            record = self._enter(event.order)
+            # The exchange begins with an order that works; this venue says before that it has it.
+            record.order.status = Status.PENDING_NEW
+            self._tell(record, None)
         if event.kind is EventKind.CANCELED and record.is_cancel_queued and not record.is_final:
             # The exchange cancels at once; this venue says first that it will.
             self._tell(record, None)
@@ -146,7 +151,7 @@ class OrderDesk:
             side=order.side,
             asked=draft.asked,
             request=draft.request,
-            order=order,
+            order=order.copy(),
             originating_order_id=draft.parent_id,
         )
         self.records[order.id] = record

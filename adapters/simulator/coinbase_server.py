@@ -1,6 +1,7 @@
 """Coinbase Advanced Trade on loopback: REST and both sockets over the simulator's exchange.
 
-The sockets are `/` and `/market` for market data, `/user` for the account; REST lies under `/api/v3/brokerage`.
+The sockets are `/` and `/market` for market data, `/user` for the account; REST lies under `/api/v3/brokerage`. Start it
+with ``adapters.simulator.host.SimulatedVenues``.
 """
 
 import json
@@ -13,10 +14,59 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
+from adapters.simulator.acts import Acts, Arguments
 from adapters.simulator.coinbase_sessions import Endpoint
-from adapters.simulator.coinbase_venue import VENUE, CoinbaseVenue
+from adapters.simulator.coinbase_venue import VENUE, CoinbaseSettings, CoinbaseVenue
 from adapters.simulator.coinbase_wire import Answer, Json, too_many
 from adapters.simulator.http_faults import FaultyHttp
+from adapters.simulator.lines import Lines
+from adapters.simulator.market import Market
+
+
+class CoinbaseServer:
+    """The application, and what the control port may do to it.
+
+    Parameters
+    ----------
+    market, lines
+        What it is part of.
+    settings
+        Account, listings, keys, limits.
+    seed
+        Of everything that is left to chance.
+
+    Attributes
+    ----------
+    app
+        The ASGI application.
+    venue
+        Its state; `venue.desk` is its desk, `venue.issued` the key that was made for the run.
+
+    """
+
+    def __init__(
+        self, market: Market, lines: Lines, settings: CoinbaseSettings | None = None, *, seed: int = 0
+    ) -> None:
+        self.venue = CoinbaseVenue(market, lines, settings, seed=seed)
+        self.app = coinbase_app(self.venue)
+
+    def teach(self, acts: Acts) -> None:
+        """Add the acts that are this venue's own, and tell of those that are everybody's."""
+        acts.add("revoke_key", self._revoke)
+        acts.add("halt", self._tell_states)
+        acts.add("resume", self._tell_states)
+
+    def _revoke(self, arguments: Arguments) -> None:
+        if arguments.get("venue", VENUE) != VENUE:
+            return
+        name = str(arguments.get("name", ""))
+        if arguments.get("is_on", True):
+            self.venue.keyring.revoke(name)
+        else:
+            self.venue.keyring.restore(name)
+
+    def _tell_states(self, _arguments: Arguments) -> None:
+        self.venue.streams.tell_states()
 
 
 def coinbase_app(venue: CoinbaseVenue) -> ASGIApp:

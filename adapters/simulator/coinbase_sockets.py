@@ -180,6 +180,18 @@ class Streams:
         for frame in line.session.receive(text):
             line.send(frame, event=_event_of(frame))
 
+    def tell_states(self) -> None:
+        """Tell the status channel which products can be traded otherwise than before."""
+        self._shelf.follow(self._market.clock.now_ns())
+        for product_id in self._shelf.markets:
+            state = self._shelf.state_of(product_id)
+            if self._states.setdefault(product_id, TradingState.OPEN) is state:
+                continue
+            self._states[product_id] = state
+            event = {"type": "update", "products": [self._public.status_row(product_id)]}
+            for line in self._who_wants("status"):
+                line.tell("status", [event])
+
     # What a subscription begins with.
 
     def canonical(self, product_id: str) -> str | None:
@@ -251,22 +263,12 @@ class Streams:
         return [line for line in self._open if line.session.wants(channel, product_id)]
 
     def _on_step(self) -> None:
-        self._tell_states()
+        self.tell_states()
         # With stepped time nothing happens between two steps: a batch ends with its step, whatever the wall says.
         if self._market.clock.mode is ClockMode.STEPPED:
             for line in self._open:
                 self._tell_trades(line)
                 self._tell_candles(line)
-
-    def _tell_states(self) -> None:
-        for product_id in self._shelf.markets:
-            state = self._shelf.state_of(product_id)
-            if self._states.setdefault(product_id, TradingState.OPEN) is state:
-                continue
-            self._states[product_id] = state
-            event = {"type": "update", "products": [self._public.status_row(product_id)]}
-            for line in self._who_wants("status"):
-                line.tell("status", [event])
 
     def _on_record(self, record: Record, event: Event | None) -> None:
         name = event.kind.value if event is not None else "update"

@@ -10,7 +10,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from adapters.simulator.acts import Acts, Arguments
 from adapters.simulator.clock import NS_PER_SEC
 from adapters.simulator.coinbase_account import AccountDesk
 from adapters.simulator.coinbase_auth import ApiKey, Keyring, issue_key
@@ -147,15 +146,6 @@ class CoinbaseVenue:
         if settings.fills_lag_secs:
             secs = settings.fills_lag_secs
             market.faults.add(Fault(kind=FaultKind.LAG, where="model:fills", venue=VENUE, times=0, secs=secs))
-
-    def add_acts(self, acts: Acts) -> None:
-        """Add this venue's own act: `revoke_key`, with the key's `name` or for all keys."""
-
-        def revoke(arguments: Arguments) -> None:
-            if arguments.get("venue", VENUE) == VENUE:
-                self.keyring.revoke(str(arguments.get("name", "")))
-
-        acts.add("revoke_key", revoke)
 
     def add_history(self, product_id: str, bars: list[Bar]) -> None:
         """Let candles of before the start be known; the bars' times are venue times, a minute or more each."""

@@ -38,6 +38,11 @@ class VenueClock:
     wall
         Wall time, UTC nanoseconds.
 
+    Attributes
+    ----------
+    skew_ns
+        How far the venue's clock is wrong on the wire.
+
     Examples
     --------
     >>> clock = VenueClock(start_ns=1_000, wire_start_ns=5_000, wall=lambda: 0)
@@ -68,6 +73,7 @@ class VenueClock:
         self._wire_start_ns = self._wall_start_ns if wire_start_ns is None else wire_start_ns
         self._stepped_ns = start_ns
         self._last_stamp_ns = 0
+        self.skew_ns = 0
 
     def now_ns(self) -> int:
         """Return venue time."""
@@ -95,11 +101,11 @@ class VenueClock:
 
     def wire_ns(self, venue_ns: int) -> int:
         """Return how a venue time is told on the wire."""
-        return self._wire_start_ns + round((venue_ns - self._start_ns) / self.speed)
+        return self._wire_start_ns + round((venue_ns - self._start_ns) / self.speed) + self.skew_ns
 
     def venue_ns(self, wire_ns: int) -> int:
         """Return the venue time that was told as `wire_ns`."""
-        return self._start_ns + round((wire_ns - self._wire_start_ns) * self.speed)
+        return self._start_ns + round((wire_ns - self.skew_ns - self._wire_start_ns) * self.speed)
 
     def wire_now_ns(self) -> int:
         """Return the time as it is told on the wire."""

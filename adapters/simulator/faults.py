@@ -1,7 +1,7 @@
 """What is to go wrong, where and when: a plan that servers ask at every request, frame and handshake.
 
-A fault names a kind, an endpoint or stream as a shell pattern (`POST /v2/orders`, `stream:trade_updates`), and which of the
-matching occurrences it strikes: the nth, of one order, by chance with the plan's seed. The same plan on the same
+A fault names a kind, an endpoint or stream as a shell pattern (`POST /v2/orders`, `stream:trade_updates`), and which of
+the matching occurrences it strikes: the nth, of one order, by chance with the plan's seed. The same plan on the same
 traffic strikes the same occurrences.
 """
 
@@ -34,7 +34,6 @@ class FaultKind(StrEnum):
     EMPTY_BODY = "empty_body"
     WRONG_LENGTH = "wrong_length"
     DRIP = "drip"
-    EVENT_FIRST = "event_first"
     # bodies and frames alike
     SET_FIELD = "set_field"
     DROP_FIELD = "drop_field"
@@ -54,10 +53,8 @@ class FaultKind(StrEnum):
     REJECT_ORDER = "reject_order"
     REFUSE = "refuse"
     IGNORE_CANCEL = "ignore_cancel"
+    LATE_FILL = "late_fill"
     LAG = "lag"
-    RATE_LIMIT = "rate_limit"
-    REVOKE_KEY = "revoke_key"
-    CLOCK_SKEW = "clock_skew"
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,7 +65,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     kind
         What.
     where
-        Shell pattern over `METHOD /path`, `stream:name` or `model:name` (orders, positions, fills, activities, account).
+        Shell pattern over `METHOD /path`, `stream:name` or `model:name` (orders, positions, fills,
+        activities, account).
     venue
         Shell pattern over the venue's name.
     nth
@@ -82,7 +80,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     chance
         Probability that a matching occurrence is struck.
     secs
-        Duration of a delay, a lag or a skew, wall seconds; between two bytes of a drip.
+        Duration of a delay or a lag, wall seconds; between two bytes of a drip; how long a dropped request or answer
+        leaves the client hanging before its connection is reset.
     status
         HTTP status of `status`, `status_after` and `handshake`.
     html
@@ -139,7 +138,7 @@ class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     at_secs
         Venue seconds after the start.
     do
-        Name of the act: halt, resume, place, cancel, fill, bust, disconnect, tick.
+        Name of the act, as `adapters.simulator.acts` knows it.
     arguments
         What the act takes, as in the control port's `POST /act`.
 

@@ -228,11 +228,8 @@ def recorded(path: Path) -> Iterator[Tick]:
 
 def written(ticks: Iterable[Tick], path: Path) -> int:
     """Write ticks as JSON lines; return how many."""
-    count = 0
     with path.open("wb") as lines:
-        for count, tick in enumerate(ticks, start=1):
-            lines.write(msgspec.json.encode(tick) + b"\n")
-    return count
+        return sum(1 for tick in ticks if lines.write(msgspec.json.encode(tick) + b"\n"))
 
 
 def bars_of(rows: Iterable[Mapping[str, object]], symbol: str) -> Iterator[Bar]:

@@ -185,6 +185,7 @@ class Exchange:
         for made in (order, *legs):
             self._enter(made)
         accepted = order.copy()
+        accepted.legs = tuple(leg.copy() for leg in legs)
         self._open(order)
         for leg in legs:
             if leg.status is Status.HELD:
@@ -756,6 +757,7 @@ class Exchange:
         self._groups.substitute(old, new)
         self._enter(new)
         accepted = new.copy()
+        accepted.status = Status.PENDING_NEW
         self._tell(EventKind.REPLACED, old)
         self._open(new)
         self._after_opening(new)

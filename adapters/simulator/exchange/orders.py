@@ -158,6 +158,8 @@ class Order(msgspec.Struct, kw_only=True):
         A stop that was elected works as a market or a limit order.
     parent_id, leg_ids, role
         The group.
+    legs
+        The legs as they were accepted: of the copy that `submit` returns only.
     replaces, replaced_by
         Ids of the order before and after a replacement.
     day_end_ns
@@ -194,6 +196,7 @@ class Order(msgspec.Struct, kw_only=True):
     role: Role = Role.ALONE
     parent_id: str | None = None
     leg_ids: tuple[str, ...] = ()
+    legs: tuple["Order", ...] = ()
     replaces: str | None = None
     replaced_by: str | None = None
     expires_ns: int | None = None

@@ -15,7 +15,7 @@ class Depth(StrEnum):
     DISPLAYED = "displayed"
     """What is shown, level by level; a resting limit is filled by trades only."""
     WHOLE = "whole"
-    """The best price whatever its size, as a paper account; a resting limit is filled as soon as the quote crosses it."""
+    """The best price whatever its size, as a paper account; a resting limit is filled when the quote crosses it."""
 
 
 class FeeTier(msgspec.Struct, frozen=True):

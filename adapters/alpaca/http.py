@@ -7,7 +7,7 @@ and every call a deadline around it. Numbers go out as text, since the SDK's mod
 import asyncio
 from collections.abc import Callable, Mapping
 from random import Random
-from time import time
+from time import monotonic, time
 from typing import Any, Final
 
 from alpaca.common.exceptions import APIError
@@ -100,6 +100,7 @@ class AlpacaHttp:
         self._veto = veto
         self._deadline_secs = deadline_secs
         self._rng = rng or Random()
+        self._hold_until = 0.0
         self._users = 0
         self.is_closed = False
         keys = credentials.key, credentials.secret
@@ -274,7 +275,7 @@ class AlpacaHttp:
                 return await self._lanes.call(lane, lambda: self._mapped(act), deadline_secs=self._deadline_secs)
             except RateLimitedError as limited:
                 self._counters.add("nqs_calls_rate_limited", reason=lane)
-                budget.drain()
+                self._hold_until = monotonic() + limited.retry_after_secs
                 if attempt == _LIMITED_TRIES:
                     raise
                 await asyncio.sleep(limited.retry_after_secs * self._rng.uniform(1.0, 1.3))
@@ -282,6 +283,9 @@ class AlpacaHttp:
 
     async def _await_budget(self, budget: RateBudget, *, urgent: bool) -> None:
         waited = 0.0
+        # After a 429 the venue counts more than we know of: only what is urgent goes on at once.
+        if not urgent and (held := self._hold_until - monotonic()) > 0:
+            await asyncio.sleep(held)
         while (delay := budget.take(urgent=urgent)) > 0:
             waited += delay
             if waited > _MAX_BUDGET_WAIT_SECS:

@@ -73,6 +73,10 @@ class Lanes:
             self.stuck[lane] += 1
             waited.add_done_callback(lambda done: self._came_back(lane, done))
             raise AmbiguousError(f"no answer within {deadline_secs:g} s") from None
+        except asyncio.CancelledError:
+            # Nobody waits any more: what becomes of the call is read, so that nobody complains that it never was.
+            waited.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
         finally:
             self._busy[lane] -= 1
 

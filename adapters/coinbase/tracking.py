@@ -31,7 +31,7 @@ class Tracked:
     cancel_wanted
         A cancel was asked for; it is sent as soon as there is a venue id.
     edit
-        The edit whose outcome is not known: quantity, price, trigger price.
+        The edit whose outcome is not known: quantity, price, trigger price. It was sent at `edit_since`.
     quote_size
         Quantity in the quote currency until the one in the base currency is told.
     fees, fees_told
@@ -52,6 +52,7 @@ class Tracked:
         self.takes_fills = order.status not in _ENDED
         self.cancel_wanted = order.status == OrderStatus.PENDING_CANCEL
         self.edit: tuple[Decimal, Decimal, Decimal | None] | None = None
+        self.edit_since = 0.0
         self.quote_size: Decimal | None = order.quantity.as_decimal() if order.is_quote_quantity else None
         self.fees = self.fees_told = _ZERO
         self.since = monotonic()

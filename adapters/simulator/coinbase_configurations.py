@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from adapters.simulator.coinbase_refusals import RefusedError
+from adapters.simulator.coinbase_wire import number
 from adapters.simulator.exchange import Listing, OrderType, Ticket, TimeInForce
 from adapters.simulator.tape import Side
 
@@ -333,14 +334,14 @@ def written(ticket: Ticket, *, end_time: str | None) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     if ticket.notional is not None:
-        fields["quote_size"] = f"{ticket.notional:f}"
+        fields["quote_size"] = number(ticket.notional)
     if ticket.qty is not None:
-        fields["base_size"] = f"{ticket.qty:f}"
+        fields["base_size"] = number(ticket.qty)
     if ticket.limit_price is not None:
-        fields["limit_price"] = f"{ticket.limit_price:f}"
+        fields["limit_price"] = number(ticket.limit_price)
     if ticket.stop_price is not None:
         name = "stop_trigger_price" if ticket.type is OrderType.TRIGGER_BRACKET else "stop_price"
-        fields[name] = f"{ticket.stop_price:f}"
+        fields[name] = number(ticket.stop_price)
     if ticket.type is OrderType.STOP_LIMIT:
         is_up = ticket.side is Side.BUY if ticket.is_stop_up is None else ticket.is_stop_up
         fields["stop_direction"] = f"STOP_DIRECTION_STOP_{'UP' if is_up else 'DOWN'}"

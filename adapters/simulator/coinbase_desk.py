@@ -29,7 +29,7 @@ from adapters.simulator.coinbase_orders import Edit, Record, Writer
 from adapters.simulator.coinbase_public import Product, Shelf
 from adapters.simulator.coinbase_refusals import RefusedError, cancel_failure, edit_failure, refused
 from adapters.simulator.coinbase_requests import PREFIX
-from adapters.simulator.coinbase_wire import Json, time_text
+from adapters.simulator.coinbase_wire import Json, number, time_text
 from adapters.simulator.desk import Desk
 from adapters.simulator.exchange import (
     Changes,
@@ -175,7 +175,7 @@ class OrderDesk:
     def _attach(self, parent: Record) -> None:
         """Place the bracket that was attached to an order, now that the order is filled."""
         ((name, fields),) = parent.request["attached_order_configuration"].items()
-        configuration = {name: fields | {"base_size": f"{parent.order.filled_qty:f}"}}
+        configuration = {name: fields | {"base_size": number(parent.order.filled_qty)}}
         side = parent.side.opposite
         request = {
             "client_order_id": f"{parent.client_order_id}-attached",
@@ -387,10 +387,10 @@ class OrderDesk:
             raise EditError("SIZE_IN_QUOTE_EDITS_NOT_ALLOWED")
         if record.asked.kind not in _EDITABLE or record.asked.force is not Force.GTC:
             raise EditError("ONLY_LIMIT_ORDER_EDITS_SUPPORTED")
-        if record.is_edit_queued or record.is_cancel_queued:
-            raise EditError("ORDER_IS_ALREADY_BEING_REPLACED")
-        if record.is_final:
+        if record.is_final or record.is_cancel_queued:
             raise EditError("ONLY_OPEN_ORDERS_CAN_BE_EDITED")
+        if record.is_edit_queued:
+            raise EditError("ORDER_IS_ALREADY_BEING_REPLACED")
         return record, self._changes(request, record)
 
     def _changes(self, request: Json, record: Record) -> Changes:

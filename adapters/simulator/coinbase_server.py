@@ -1,7 +1,7 @@
 """Coinbase Advanced Trade on loopback: REST and both sockets over the simulator's exchange.
 
-The sockets are `/` and `/market` for market data, `/user` for the account; REST lies under `/api/v3/brokerage`. Start it
-with ``adapters.simulator.host.SimulatedVenues``.
+The sockets are `/` and `/market` for market data, `/user` for the account; REST lies under `/api/v3/brokerage`.
+Start it with ``adapters.simulator.host.SimulatedVenues``.
 """
 
 import json

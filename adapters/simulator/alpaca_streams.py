@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket
 
 from adapters.simulator.alpaca_data import article_of
 from adapters.simulator.alpaca_venue import VENUE, AlpacaVenue
-from adapters.simulator.alpaca_wire import Json, WireError, side_letter, utc_text
+from adapters.simulator.alpaca_wire import Json, WireError, read_time, side_letter, utc_text
 from adapters.simulator.clock import NS_PER_SEC
 from adapters.simulator.exchange import Event, EventKind
 from adapters.simulator.exchange.sessions import new_york
@@ -251,9 +251,10 @@ class DataStreams:
         """Publish an article, to the sockets and to the history of news."""
         article = article_of(fields, self._venue.market.clock.wire_now_ns(), 24_000_000 + len(self._venue.news))
         self._venue.news.append(article)
+        times = {name: _stamp(read_time(article[name])) for name in ("created_at", "updated_at")}
         for client in list(self._clients):
             if any(client.wants("news", symbol) for symbol in (*article["symbols"], "*")):
-                client.line.send([{"T": "n", **article}], event="n")
+                client.line.send([{"T": "n", **article, **times}], event="n")
         return article
 
     def _on_auth_timeout(self, client: _Client) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
@@ -21,7 +21,6 @@ from nautilus_trader.trading.strategy import Strategy
 from adapters.alpaca.config import AlpacaExecClientConfig, AlpacaVenueConfig, Caps
 from adapters.alpaca.constants import NOTICES_TOPIC
 from adapters.alpaca.factories import AlpacaLiveExecClientFactory
-from tests.unit.alpaca.stub import StubVenue
 
 AAPL = InstrumentId.from_str("AAPL.ALPACA")
 BTC = InstrumentId.from_str("BTC/USD.ALPACA")
@@ -55,10 +54,18 @@ def short(event: Any) -> str:
     return SHORT.get(name, name)
 
 
+class Venue(Protocol):
+    """Where a venue listens."""
+
+    rest_url: str
+    stream_url: str
+    data_stream_url: str
+
+
 class Desk:
     """Engines, client, strategy and what happened."""
 
-    def __init__(self, venue: StubVenue, **changes: Any) -> None:
+    def __init__(self, venue: Venue, **changes: Any) -> None:
         loop = asyncio.get_running_loop()
         clock = LiveClock()
         trader_id = TraderId("TEST-001")
@@ -89,7 +96,7 @@ class Desk:
             "caps": CAPS,
             "instrument_provider": InstrumentProviderConfig(load_all=True),
         }
-        config = AlpacaExecClientConfig(**(settings | changes))
+        config = AlpacaExecClientConfig(**(settings | {k: v for k, v in changes.items() if v is not None}))
         self.client = AlpacaLiveExecClientFactory.create(loop, "ALPACA", config, self.msgbus, self.cache, clock)
         self.engine.register_client(self.client)
         self.events: list[Any] = []

@@ -4,8 +4,6 @@ The sockets are `/` and `/market` for market data, `/user` for the account; REST
 Start it with ``adapters.simulator.host.SimulatedVenues``.
 """
 
-import json
-
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -17,7 +15,7 @@ from starlette.websockets import WebSocket
 from adapters.simulator.acts import Acts, Arguments
 from adapters.simulator.coinbase_sessions import Endpoint
 from adapters.simulator.coinbase_venue import VENUE, CoinbaseSettings, CoinbaseVenue
-from adapters.simulator.coinbase_wire import Answer, Json, too_many
+from adapters.simulator.coinbase_wire import Answer, Json, encoded, too_many
 from adapters.simulator.http_faults import FaultyHttp
 from adapters.simulator.lines import Lines
 from adapters.simulator.market import Market
@@ -51,7 +49,10 @@ class CoinbaseServer:
         self.app = coinbase_app(self.venue)
 
     def teach(self, acts: Acts) -> None:
-        """Add the acts that are this venue's own, and tell of those that are everybody's."""
+        """Add the acts that are this venue's own, and tell of those that are everybody's.
+
+        `revoke_key` takes the name of a `key`, or none for all of them; with `is_on` false it is known again.
+        """
         acts.add("revoke_key", self._revoke)
         acts.add("halt", self._tell_states)
         acts.add("resume", self._tell_states)
@@ -59,7 +60,7 @@ class CoinbaseServer:
     def _revoke(self, arguments: Arguments) -> None:
         if arguments.get("venue", VENUE) != VENUE:
             return
-        name = str(arguments.get("name", ""))
+        name = str(arguments.get("key", ""))
         if arguments.get("is_on", True):
             self.venue.keyring.revoke(name)
         else:
@@ -103,7 +104,7 @@ def coinbase_app(venue: CoinbaseVenue) -> ASGIApp:
 def _response(answer: Answer, headers: dict[str, str]) -> Response:
     if isinstance(answer.body, str):
         return Response(answer.body, answer.status, headers, media_type="text/plain")
-    return Response(json.dumps(answer.body), answer.status, headers, media_type="application/json")
+    return Response(encoded(answer.body), answer.status, headers, media_type="application/json")
 
 
 def _error_body(status: int) -> Json:

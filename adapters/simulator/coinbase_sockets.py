@@ -22,7 +22,7 @@ from adapters.simulator.coinbase_market import STREAMED_SECS
 from adapters.simulator.coinbase_orders import Record
 from adapters.simulator.coinbase_public import PublicDesk, Shelf
 from adapters.simulator.coinbase_sessions import Endpoint, Session, frame_of
-from adapters.simulator.coinbase_wire import NANOS, Json, beat_time
+from adapters.simulator.coinbase_wire import NANOS, Json, beat_time, encoded
 from adapters.simulator.exchange import Event, TradingState
 from adapters.simulator.faults import Fault, FaultKind, FaultPlan, Occurrence
 from adapters.simulator.journal import EntryKind
@@ -76,7 +76,7 @@ class SessionLine(Line):
     def __init__(self, websocket: WebSocket, market: Market, session: Session) -> None:
         seen = copy.copy(market)
         seen.faults = _JoinedBefore(market.faults)
-        super().__init__(websocket, seen, venue="coinbase", stream=session.endpoint.value, encode=json.dumps)
+        super().__init__(websocket, seen, venue="coinbase", stream=session.endpoint.value, encode=encoded)
         self.session = session
         self.opened_at = self.told_at = monotonic()
         self.trades: list[Json] = []

@@ -88,13 +88,17 @@ class Ears:
         return self.frames
 
     def close(self):
-        with contextlib.suppress(WSClientException):
-            self.client.close()
-            return
-        # A connection that the server closed cannot be closed again, and its thread would stay.
+        # The client's own close stops its loop before the connection is gone, and cannot close one that the server
+        # closed: socket, task or thread would be left behind.
         loop, thread = self.client.loop, self.client.thread
 
         async def leave():
+            websocket = self.client.websocket
+            if websocket is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(websocket.close(), 1)
+                websocket.transport.abort()
+                await websocket.wait_closed()
             others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in others:
                 task.cancel()

@@ -141,6 +141,22 @@ def _configuration(order: Order, instrument: Instrument, terms: Terms) -> dict[s
     return {_KEYS[order.order_type, order.time_in_force]: fields}
 
 
+def resized(body: dict[str, Any], size: Quantity) -> dict[str, Any]:
+    """Return a request for another size."""
+    ((kind, fields),) = body["order_configuration"].items()
+    return {**body, "order_configuration": {kind: {**fields, "base_size": str(size)}}}
+
+
+def sale_body(order: Order, size: Quantity) -> dict[str, Any]:
+    """Return a request that sells at the order's price or better, at once."""
+    return {
+        "client_order_id": order.client_order_id.value,
+        "product_id": order.instrument_id.symbol.value,
+        "side": "SELL",
+        "order_configuration": {"sor_limit_ioc": {"base_size": str(size), "limit_price": str(order.price)}},
+    }
+
+
 def stop_limit_price(order: Order, trigger_price: Price, instrument: Instrument, *, terms: Terms) -> str:
     """Return the limit of a stop: its own, or for a stop-market order one through the trigger, on the grid."""
     if order.order_type == OrderType.STOP_LIMIT:

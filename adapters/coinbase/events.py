@@ -42,6 +42,8 @@ class OrderEvents:
         Called with an order, and seconds, after which it is to be read by REST.
     cancel_late
         Called with an order that was to be cancelled before its id was known.
+    on_change
+        Called with an order that was filled, or is over.
 
     Attributes
     ----------
@@ -61,6 +63,7 @@ class OrderEvents:
         counters: Counters,
         look: Callable[[Tracked, float], None],
         cancel_late: Callable[[Tracked], None],
+        on_change: Callable[[Tracked], None],
     ) -> None:
         self._client = client
         self._cache = cache
@@ -71,6 +74,7 @@ class OrderEvents:
         self._counters = counters
         self._look = look
         self._cancel_late = cancel_late
+        self._on_change = on_change
         self.is_account_due = False
 
     def sync(self, tracked: Tracked) -> None:
@@ -86,20 +90,70 @@ class OrderEvents:
         value = sum((fill.last_qty.as_decimal() * fill.last_px.as_decimal() for fill in own), _ZERO)
         fees = sum((fill.commission.as_decimal() for fill in own), _ZERO)
         self._marks.restore(tracked.venue_id, quantity, value=value, fee=fees)
-        tracked.fees = tracked.fees_told = fees
+        tracked.filled_before = order.filled_qty.as_decimal() - quantity
+        tracked.fees = tracked.fees_told = sum((fill.commission.as_decimal() for fill in fills), _ZERO)
 
     def adopt(self, tracked: Tracked, venue_id: str) -> None:
         """Give an order the id that the venue has for it; whichever tells it first accepts the order."""
         if tracked.venue_id:
             return
         waiting = self._orders.claim(tracked, venue_id)
+        if tracked.is_swapped:
+            tracked.is_away = False
+            self._tell_swapped(tracked)
         self.accept(tracked, self._clock.timestamp_ns())
         for row in waiting:
             self.apply(tracked, row)
         if tracked.cancel_wanted and not tracked.is_done:
             self._cancel_late(tracked)
 
+    def leave_venue(self, tracked: Tracked, body: dict[str, Any]) -> None:
+        """Make an open order ready for another order at the venue."""
+        tracked.filled_before = self.filled(tracked)
+        tracked.venue_id, tracked.body = "", body
+        tracked.is_swapped = tracked.is_away = True
+        tracked.is_held = False
+
+    def filled(self, tracked: Tracked) -> Decimal:
+        """Return what is booked of an order, at the venue now and before."""
+        return tracked.filled_before + (self._marks.booked(tracked.venue_id) if tracked.venue_id else _ZERO)
+
+    def _tell_swapped(self, tracked: Tracked) -> None:
+        instrument = self._cache.instrument(tracked.instrument_id)
+        self._client.generate_order_updated(
+            tracked.strategy_id,
+            tracked.instrument_id,
+            tracked.client_order_id,
+            VenueOrderId(tracked.venue_id),
+            Quantity(tracked.total or _ZERO, instrument.size_precision),
+            None,
+            None,
+            self._clock.timestamp_ns(),
+            venue_order_id_modified=True,
+        )
+
+    def update(self, tracked: Tracked, *, quantity: Quantity | None, price: Price | None) -> None:
+        """Tell another quantity or price of an order."""
+        order = self._cache.order(tracked.client_order_id)
+        self._client.generate_order_updated(
+            tracked.strategy_id,
+            tracked.instrument_id,
+            tracked.client_order_id,
+            VenueOrderId(tracked.venue_id),
+            quantity if quantity is not None else order.quantity,
+            price,
+            None,
+            self._clock.timestamp_ns(),
+        )
+
+    def end(self, tracked: Tracked) -> None:
+        """Tell that an order is cancelled which is not at the venue."""
+        tracked.is_done = True
+        self._tell(self._client.generate_order_canceled, tracked, self._clock.timestamp_ns())
+        self._on_change(tracked)
+
     def accept(self, tracked: Tracked, ts_ns: int) -> None:
+        """Tell that the venue has an order, once."""
         if tracked.is_accepted or tracked.is_done:
             return
         tracked.is_accepted = True
@@ -122,9 +176,13 @@ class OrderEvents:
             if tracked.order_type == OrderType.STOP_LIMIT:
                 self._tell(self._client.generate_order_triggered, tracked, row.ts_ns)
         self._book_total(tracked, row)
-        if tracked.is_done or row.status not in TERMINAL:
+        self._on_change(tracked)
+        if tracked.is_done or tracked.is_away or row.status not in TERMINAL:
             if row.status is Status.UNKNOWN:
                 self._look(tracked, 0.0)
+            return
+        if tracked.is_swapped and row.status is not Status.FILLED:
+            tracked.is_away = True
             return
         if has_failed:
             tracked.venue_id = tracked.venue_id or row.order_id
@@ -138,6 +196,7 @@ class OrderEvents:
             tracked.is_done = True
             self._tell(self._client.generate_order_canceled, tracked, row.ts_ns)
         self.is_account_due = True
+        self._on_change(tracked)
 
     def _tell(self, generate: Callable[..., None], tracked: Tracked, ts_ns: int) -> None:
         generate(
@@ -191,6 +250,7 @@ class OrderEvents:
         )
 
     def fill(self, tracked: Tracked, increment: Increment, ts_ns: int, side: LiquiditySide) -> None:
+        """Tell what an execution has added."""
         instrument = self._cache.instrument(tracked.instrument_id)
         # Money has the currency's decimals and fees have more: the rounding is carried, so that their sum is right.
         tracked.fees += increment.fee
@@ -216,6 +276,10 @@ class OrderEvents:
         self.is_account_due = True
 
     def reject(self, tracked: Tracked, reason: str) -> None:
+        """Tell that the venue does not take an order; one that is swapped stays as it is, and away."""
+        if tracked.is_swapped:
+            self._log.error(f"client_order_id={tracked.client_order_id} swap=refused reason={reason}")
+            return
         tracked.is_done, tracked.takes_fills = True, False
         name = reason.partition(" ")[0]
         self._client.generate_order_rejected(
@@ -226,8 +290,10 @@ class OrderEvents:
             self._clock.timestamp_ns(),
             due_post_only=name in POST_ONLY_REASONS or "POST_ONLY" in name,
         )
+        self._on_change(tracked)
 
     def reject_cancel(self, tracked: Tracked, reason: str) -> None:
+        """Tell that the venue does not cancel an order."""
         tracked.cancel_wanted = False
         self._client.generate_order_cancel_rejected(
             tracked.strategy_id,
@@ -239,11 +305,13 @@ class OrderEvents:
         )
 
     def confirm_edit(self, tracked: Tracked) -> None:
+        """Tell that an edit was made."""
         edit, tracked.edit = tracked.edit, None
         instrument = self._cache.instrument(tracked.instrument_id)
         if edit is None or tracked.is_done or instrument is None:
             return
         size, price, stop = edit
+        size += tracked.filled_before
         is_market_stop = tracked.order_type == OrderType.STOP_MARKET
         self._client.generate_order_updated(
             tracked.strategy_id,
@@ -257,6 +325,7 @@ class OrderEvents:
         )
 
     def reject_modify(self, tracked: Tracked, reason: str) -> None:
+        """Tell that an edit was not made."""
         tracked.edit = None
         self._client.generate_order_modify_rejected(
             tracked.strategy_id,

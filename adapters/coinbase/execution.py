@@ -35,11 +35,13 @@ from nautilus_trader.model.identifiers import (
     InstrumentId,
 )
 from nautilus_trader.model.instruments import Instrument
+from nautilus_trader.model.objects import Quantity
 from nautilus_trader.model.orders import Order
 
 from adapters.coinbase import commands, parsing, reports
 from adapters.coinbase.account import Balances
-from adapters.coinbase.caps import OrderCaps, Quote
+from adapters.coinbase.brackets import Brackets
+from adapters.coinbase.caps import OrderCaps
 from adapters.coinbase.commands import Terms
 from adapters.coinbase.config import CoinbaseExecClientConfig
 from adapters.coinbase.constants import (
@@ -56,6 +58,7 @@ from adapters.coinbase.http import CoinbaseHttp
 from adapters.coinbase.lookups import Lookups
 from adapters.coinbase.parsing import Envelope, OrderRow, ParseError
 from adapters.coinbase.providers import CoinbaseInstrumentProvider, instrument_id_of
+from adapters.coinbase.quotes import Quotes
 from adapters.coinbase.reconciliation import Reconciliation, long_qty
 from adapters.coinbase.tracking import Tracked, TrackedOrders
 from adapters.coinbase.websocket import CoinbaseSocket
@@ -170,6 +173,18 @@ class CoinbaseExecutionClient(LiveExecutionClient):
             counters=counters,
             look=self._lookups.look,
             cancel_late=self._cancel_late,
+            on_change=self._on_change,
+        )
+        self._quotes = Quotes(http, cache=cache, clock=clock)
+        self._brackets = Brackets(
+            self,
+            cache=cache,
+            clock=clock,
+            log=self._log,
+            orders=self._orders,
+            events=self._events,
+            counters=counters,
+            quotes=self._quotes,
         )
         self._balances = Balances(
             self, http, self._events, clock=clock, log=self._log, interval_secs=config.account_interval_secs
@@ -221,6 +236,7 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         self._workers = [
             self.create_task(self._lookups.sweep(), log_msg="coinbase-sweep"),
             self.create_task(self._balances.watch(), log_msg="coinbase-account"),
+            self.create_task(self._brackets.watch(), log_msg="coinbase-targets"),
         ]
 
     async def _disconnect(self) -> None:
@@ -247,9 +263,12 @@ class CoinbaseExecutionClient(LiveExecutionClient):
             if order.is_closed or order.is_active_local or self._orders.get(order.client_order_id) is not None:
                 continue
             tracked = self._orders.add(Tracked(order))
-            if not tracked.venue_id:
+            if tracked.is_held:
+                self.create_task(self._claim_held(tracked), log_msg="coinbase-held")
+            elif not tracked.venue_id:
                 # It was sent, or about to be: nobody knows until the venue's list has told.
                 self.create_task(self._settle(tracked, "not acknowledged before a restart"), log_msg="coinbase-settle")
+        self._brackets.restore(self._cache.orders_open(venue=COINBASE_VENUE))
 
     # -- submit -------------------------------------------------------------------------------------------------------
 
@@ -257,9 +276,32 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         await self._submit(command.order)
 
     async def _submit_order_list(self, command: SubmitOrderList) -> None:
-        for order in command.order_list.orders:
-            if not order.is_closed:
+        orders = [order for order in command.order_list.orders if not order.is_closed]
+        children = [order for order in orders if order.parent_order_id is not None]
+        if not children:
+            for order in orders:
                 await self._submit(order)
+            return
+        entry = orders[0]
+        reason = await self._bracket_denial(orders) or self._brackets.hold(orders)
+        if reason:
+            for order in orders:
+                self._deny(order, reason)
+            return
+        await self._submit(entry)
+        tracked = self._orders.get(entry.client_order_id)
+        if tracked is None:
+            self._brackets.drop(entry)
+
+    async def _bracket_denial(self, orders: Sequence[Order]) -> str:
+        """Return why the children of a list could not be placed: an entry whose stop cannot rest is not to go out."""
+        for order in orders[1:]:
+            instrument = self._cache.instrument(order.instrument_id)
+            terms = await self._terms(order, instrument)
+            reason = commands.denial(order, instrument, long_qty=None, terms=terms)
+            if reason or order.parent_order_id != orders[0].client_order_id:
+                return f"{order.client_order_id} cannot follow its entry: {reason or 'it has another parent'}"
+        return ""
 
     async def _submit(self, order: Order) -> None:
         instrument = self._cache.instrument(order.instrument_id)
@@ -267,30 +309,35 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         reason = self.unauthorized or commands.denial(
             order, instrument, long_qty=long_qty(self._cache, order.instrument_id), terms=terms
         )
-        if reason := reason or self._cap_refusal(order):
-            self.counters.add("nqs_orders_denied")
-            self.generate_order_denied(
-                order.strategy_id, order.instrument_id, order.client_order_id, reason, self._clock.timestamp_ns()
-            )
+        if reason := reason or await self._cap_refusal(order):
+            self._deny(order, reason)
             return
         tracked = self._orders.add(Tracked(order, commands.body_of(order, instrument, terms=terms)))
         self.generate_order_submitted(
             order.strategy_id, order.instrument_id, order.client_order_id, self._clock.timestamp_ns()
         )
-        await self._create(tracked)
+        await self.create(tracked)
 
-    def _quote(self, instrument_id: InstrumentId) -> Quote | None:
-        tick = self._cache.quote_tick(instrument_id)
-        return None if tick is None else Quote(tick.bid_price.as_decimal(), tick.ask_price.as_decimal())
+    def _deny(self, order: Order, reason: str) -> None:
+        self.counters.add("nqs_orders_denied")
+        self.generate_order_denied(
+            order.strategy_id, order.instrument_id, order.client_order_id, reason, self._clock.timestamp_ns()
+        )
 
-    def _cap_refusal(self, order: Order) -> str:
+    async def _cap_refusal(self, order: Order) -> str:
+        quote = self._quotes.fresh(order.instrument_id)
+        if quote is None and order.side == OrderSide.BUY and not order.is_quote_quantity:
+            try:
+                quote = await self._quotes.now(order.instrument_id)
+            except (VenueError, ParseError) as error:
+                self._log.warning(f"instrument={order.instrument_id} quote=none reason={error}")
         price = getattr(order, "price", None) or getattr(order, "trigger_price", None)
         refusal = self._caps.refusal(
             order.instrument_id.value,
             is_buy=order.side == OrderSide.BUY,
             qty=order.quantity.as_decimal(),
             price=price.as_decimal() if price is not None else None,
-            quote=self._quote(order.instrument_id),
+            quote=quote,
             is_quote_qty=order.is_quote_quantity,
             is_stop=order.order_type in (OrderType.STOP_LIMIT, OrderType.STOP_MARKET),
         )
@@ -307,10 +354,9 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         product_id = instrument.id.symbol.value
         if product_id in self._stop_limits or not self._settings.probe_stop_limits:
             return self._stop_limits.get(product_id, True)
-        quote = self._quote(instrument.id)
         size = instrument.min_quantity or instrument.size_increment
         try:
-            price = quote.bid if quote is not None else await self._best_bid(product_id)
+            price = (await self._quotes.now(instrument.id)).bid
             tick = instrument.price_increment.as_decimal()
             body = commands.probe_body(product_id, size=size.as_decimal(), price=price, tick=tick)
             errors = parsing.preview_errors(await self._http.preview(body))
@@ -326,12 +372,7 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         self._log.info(f"product={product_id} stop_limit={works} preview={errors}")
         return works
 
-    async def _best_bid(self, product_id: str) -> Decimal:
-        books = parsing.rows(await self._http.best_quotes([product_id]), "pricebooks")
-        bids = parsing.rows(books[0], "bids") if books else []
-        return parsing.decimal_of(bids[0].get("price") if bids else None, "best_bid")
-
-    async def _create(self, tracked: Tracked) -> None:
+    async def create(self, tracked: Tracked) -> None:
         """Send an order until the venue has answered for it, and the same one each time.
 
         The identical body with the same id returns the first order: sending it again is how to ask.
@@ -425,6 +466,8 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         known = []
         for client_order_id in client_order_ids:
             tracked = self._orders.get(client_order_id)
+            if self._brackets.cancel(client_order_id):
+                continue
             if tracked is None:
                 self._reject_cancel_of_unknown(client_order_id)
             elif not tracked.is_done:
@@ -432,6 +475,10 @@ class CoinbaseExecutionClient(LiveExecutionClient):
                 # One whose id is not known yet is cancelled when it is.
                 if tracked.venue_id:
                     known.append(tracked)
+        await self.cancel_tracked(known)
+
+    async def cancel_tracked(self, known: Sequence[Tracked]) -> None:
+        """Cancel orders that the venue has."""
         for at in range(0, len(known), CANCELS_PER_REQUEST):
             await self._cancel_batch(known[at : at + CANCELS_PER_REQUEST])
 
@@ -458,6 +505,51 @@ class CoinbaseExecutionClient(LiveExecutionClient):
             else:
                 self._events.reject_cancel(tracked, result.reason or "no reason given")
                 self._lookups.look(tracked, 0.0)
+
+    async def take_away(self, tracked: Tracked) -> bool:
+        """Ask the venue to cancel an order without telling anybody; whether it may have done so."""
+        try:
+            (result,) = parsing.cancelled(await self._again(lambda: self._http.cancel([tracked.venue_id])))
+        except (AmbiguousError, ParseError, ValueError):
+            return True
+        except VenueError as error:
+            self._log.warning(f"client_order_id={tracked.client_order_id} take_away=refused reason={error}")
+            return False
+        return result.success or result.reason in ("DUPLICATE_CANCEL_REQUEST", "ORDER_IS_FULLY_FILLED")
+
+    async def read(self, tracked: Tracked) -> None:
+        """Read an order by REST now."""
+        await self._lookups.look_now(tracked)
+
+    async def resize(self, tracked: Tracked, quantity: Decimal) -> None:
+        """Change the size of an order at the venue."""
+        order = self._cache.order(tracked.client_order_id)
+        instrument = self._cache.instrument(tracked.instrument_id)
+        if order is None or order.venue_order_id is None or tracked.is_done or tracked.is_away:
+            return
+        size = Quantity(quantity, instrument.size_precision)
+        await self._edit(tracked, order, quantity=size, price=None, trigger_price=None)
+
+    @property
+    def stop_terms(self) -> Terms:
+        """Return the terms of a stop whose kind is known to work."""
+        return Terms(stop_offset_frac=self._settings.stop_market_offset_frac)
+
+    async def _claim_held(self, tracked: Tracked) -> None:
+        """Look for a target that an earlier run may have sold in its last moments."""
+        try:
+            row = await self._lookups.find(tracked)
+        except (VenueError, ParseError) as error:
+            self._log.error(f"client_order_id={tracked.client_order_id} held=unknown reason={error}")
+            return
+        if row is not None:
+            self._events.leave_venue(tracked, {})
+            tracked.total = tracked.filled_before + (row.size or row.filled)
+            self._events.adopt(tracked, row.order_id)
+            await self._lookups.take_rest(tracked, row)
+
+    def _on_change(self, tracked: Tracked) -> None:
+        self._brackets.on_change(tracked)
 
     def _cancel_late(self, tracked: Tracked) -> None:
         self.create_task(self._cancel_batch([tracked]), log_msg="coinbase-cancel")
@@ -494,15 +586,27 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         if tracked is None or reason:
             self._events.reject_modify(tracked or Tracked(order), reason)
             return
-        terms = Terms(stop_offset_frac=self._settings.stop_market_offset_frac)
-        body = commands.edit_body(order, instrument, **wanted, terms=terms)
+        if tracked.is_held:
+            self._brackets.modify(tracked, command)
+            return
+        if tracked.is_swapped:
+            self._events.reject_modify(tracked, "its order at the venue is being replaced")
+            return
+        await self._edit(tracked, order, **wanted)
+
+    async def _edit(self, tracked: Tracked, order: Order, **wanted: Any) -> None:
+        instrument = self._cache.instrument(order.instrument_id)
+        body = commands.edit_body(order, instrument, **wanted, terms=self.stop_terms)
         body["order_id"] = tracked.venue_id
+        if tracked.filled_before:
+            # What its former orders at the venue have filled is not this one's.
+            body["size"] = str(Quantity(Decimal(body["size"]) - tracked.filled_before, instrument.size_precision))
         stop = body.get("stop_price")
         tracked.edit_since = monotonic()
         tracked.edit = (Decimal(body["size"]), Decimal(body["price"]), Decimal(stop) if stop else None)
-        await self._edit(tracked, body)
+        await self._send_edit(tracked, body)
 
-    async def _edit(self, tracked: Tracked, body: dict[str, str]) -> None:
+    async def _send_edit(self, tracked: Tracked, body: dict[str, str]) -> None:
         try:
             refusal = parsing.edited(await self._again(lambda: self._http.edit(body)))
         except (RefusedError, NotSentError, RateLimitedError) as error:

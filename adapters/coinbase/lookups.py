@@ -98,7 +98,7 @@ class Lookups:
     async def look_now(self, tracked: Tracked) -> None:
         """Read one order and apply it; what stays in doubt is read again, ever more rarely."""
         client_order_id = tracked.client_order_id
-        if client_order_id in self._looking:
+        if client_order_id in self._looking or tracked.is_held or not tracked.venue_id:
             return
         self._looking.add(client_order_id)
         _, pause = self._looks.pop(client_order_id, (0.0, 0.5))
@@ -166,10 +166,11 @@ class Lookups:
         order = self._cache.order(tracked.client_order_id)
         if order is not None:
             start_ns = min(start_ns, order.ts_init - _LOOKBACK_NS)
+        wanted = tracked.body.get("client_order_id") or tracked.client_order_id.value
         found = await self._http.orders(
             product_ids=[tracked.instrument_id.symbol.value], start_date=commands.rfc3339(start_ns)
         )
         for raw in found:
-            if raw.get("client_order_id") == tracked.client_order_id.value:
+            if raw.get("client_order_id") == wanted:
                 return parsing.order(raw)
         return None

@@ -96,6 +96,8 @@ class Reconciliation:
             client_order_id = self._cache.client_order_id(command.venue_order_id)
         order = self._cache.order(client_order_id) if client_order_id is not None else None
         tracked = self._orders.get(client_order_id) if client_order_id is not None else None
+        if tracked is not None and (tracked.is_held or tracked.is_swapped):
+            return self._cached(order)
         venue_id = tracked.venue_id if tracked is not None else ""
         venue_id = venue_id or (command.venue_order_id.value if command.venue_order_id is not None else "")
         try:

@@ -13,6 +13,8 @@ from nautilus_trader.model.orders import Order
 from adapters.coinbase.parsing import OrderRow
 
 _ZERO: Final = Decimal(0)
+HELD: Final = "HELD-"
+"""Begins the venue id of an order that is not at the venue."""
 _MAX_PARKED: Final = 1_000
 _ENDED: Final = (OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.FILLED)
 
@@ -34,6 +36,12 @@ class Tracked:
         The edit whose outcome is not known: quantity, price, trigger price. It was sent at `edit_since`.
     quote_size
         Quantity in the quote currency until the one in the base currency is told.
+    is_held
+        It waits here, and is not at the venue.
+    is_swapped, is_away
+        Its order at the venue is replaced by another one: the end of that one is not its own end. Away: it has none.
+    filled_before, total
+        Quantity filled by its former orders at the venue; its quantity once it has the next one, None as before.
     fees, fees_told
         Exact fees of what is booked, and what of them was told in the currency's precision.
     """
@@ -54,6 +62,10 @@ class Tracked:
         self.edit: tuple[Decimal, Decimal, Decimal | None] | None = None
         self.edit_since = 0.0
         self.quote_size: Decimal | None = order.quantity.as_decimal() if order.is_quote_quantity else None
+        self.is_held = self.venue_id.startswith(HELD)
+        self.is_swapped = self.is_away = False
+        self.filled_before = _ZERO
+        self.total: Decimal | None = None
         self.fees = self.fees_told = _ZERO
         self.since = monotonic()
         self.is_post_only = bool(order.is_post_only)

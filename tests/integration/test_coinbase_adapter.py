@@ -801,3 +801,200 @@ def test_account_has_one_balance_a_currency_and_holds_are_locked() -> None:
             assert balances["BTC"].locked.as_decimal() == Decimal("0.5")
 
     run(case)
+
+
+def bracket(d: Desk, target: str = "120.00") -> tuple[Any, Any, Any]:
+    found = d.make.bracket(
+        BTC,
+        OrderSide.BUY,
+        Quantity.from_str("1.0"),
+        time_in_force=TimeInForce.IOC,
+        sl_trigger_price=Price.from_str("90.00"),
+        tp_price=Price.from_str(target),
+        tp_post_only=False,
+    )
+    entry, stop, target_order = found.orders
+    d.strategy.submit_order_list(found)
+    return entry, stop, target_order
+
+
+STOP_AS_LIMIT = {"stop_market_offset_frac": Decimal("0.05")}
+
+
+async def entered(d: Desk, qty: str = "1", status: str = "FILLED") -> tuple[Any, Any, Any]:
+    """Return a bracket whose entry was filled and whose stop rests."""
+    entry, stop, target = bracket(d)
+    await d.until(entry, "Sub", "Acc")
+    await d.venue.tell(
+        d.venue.order(entry.client_order_id),
+        status=status,
+        cumulative_quantity=qty,
+        avg_price="100.00",
+        total_fees="0.6",
+    )
+    tail = () if qty == "1" else ("Upd",)
+    await d.until(stop, "Sub", "Acc", *tail)
+    await d.until(target, "Sub", "Acc", *tail)
+    return entry, stop, target
+
+
+def test_bracket_stop_rests_and_target_is_held() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            _, stop, target = await entered(d)
+            assert [body["client_order_id"] for body in d.venue.requests("/orders")][1:] == [stop.client_order_id.value]
+            fields = d.venue.order(stop.client_order_id)["order_configuration"]["stop_limit_stop_limit_gtc"]
+            assert fields == {
+                "base_size": "1.00000000",
+                "limit_price": "85.50",
+                "stop_price": "90.00",
+                "stop_direction": "STOP_DIRECTION_STOP_DOWN",
+            }
+            assert target.status == OrderStatus.ACCEPTED
+            await d.venue.tell(
+                d.venue.order(stop.client_order_id),
+                status="FILLED",
+                cumulative_quantity="1",
+                avg_price="89.00",
+                total_fees="0.5",
+            )
+            await d.until(stop, "Sub", "Acc", "Fil(1)")
+            await d.until(target, "Sub", "Acc", "Can")
+
+    run(case)
+
+
+def test_bracket_entry_filled_in_part_is_covered_in_part() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            entry, stop, target = await entered(d, qty="0.6", status="CANCELLED")
+            assert entry.status == OrderStatus.CANCELED
+            assert stop.quantity == target.quantity == Quantity.from_str("0.6")
+
+    run(case)
+
+
+def test_bracket_entry_that_is_rejected_cancels_its_children() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            d.venue.script("/orders", (200, {"success": False, "error_response": {"error": "INSUFFICIENT_FUND"}}))
+            entry, stop, target = bracket(d)
+            await d.until(entry, "Sub", "Rej")
+            await d.until(stop, "Can")
+            await d.until(target, "Can")
+
+    run(case)
+
+
+def test_bracket_whose_stop_cannot_rest_is_denied_whole() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            for order in bracket(d):
+                await d.until(order, "Den")
+            assert d.venue.requests("/orders") == []
+
+    run(case)
+
+
+async def taken_away(d: Desk, stop: Any) -> None:
+    for _ in range(400):
+        await asyncio.sleep(0.01)
+        if d.venue.requests("/orders/batch_cancel"):
+            break
+    await d.venue.tell(d.venue.order(stop.client_order_id), status="CANCELLED")
+
+
+async def sent(d: Desk, client_order_id: str) -> dict[str, Any]:
+    for _ in range(400):
+        await asyncio.sleep(0.01)
+        for found in list(d.venue.orders.values()):
+            if found["client_order_id"] == client_order_id:
+                return found
+    raise AssertionError(f"{client_order_id} was not sent")
+
+
+def test_bracket_target_reached_sells_and_ends_the_stop() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            _, stop, target = await entered(d)
+            d.venue.bid, d.venue.ask = "120.50", "121.00"
+            await taken_away(d, stop)
+            sale = await sent(d, f"{target.client_order_id}-1")
+            assert sale["order_configuration"] == {
+                "sor_limit_ioc": {"base_size": "1.00000000", "limit_price": "120.00"}
+            }
+            await d.venue.tell(sale, status="FILLED", cumulative_quantity="1", avg_price="120.50", total_fees="0.7")
+            await d.until(target, "Sub", "Acc", "Upd", "Fil(1)")
+            await d.until(stop, "Sub", "Acc", "Can")
+            assert target.status == OrderStatus.FILLED
+
+    run(case)
+
+
+def test_bracket_target_sold_in_part_puts_the_stop_back() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            _, stop, target = await entered(d)
+            d.venue.bid, d.venue.ask = "120.50", "121.00"
+            await taken_away(d, stop)
+            sale = await sent(d, f"{target.client_order_id}-1")
+            await d.venue.tell(
+                sale, status="CANCELLED", cumulative_quantity="0.4", avg_price="120.50", total_fees="0.3"
+            )
+            again = await sent(d, f"{stop.client_order_id}-2")
+            (fields,) = again["order_configuration"].values()
+            assert fields["base_size"] == "0.60000000"
+            await d.until(stop, "Sub", "Acc", "Upd")
+            await d.until(target, "Sub", "Acc", "Upd", "Fil(0.4)")
+            assert stop.venue_order_id.value == again["order_id"]
+            assert stop.quantity == Quantity.from_str("0.6")
+            await d.venue.tell(again, status="FILLED", cumulative_quantity="0.6", avg_price="89.00", total_fees="0.3")
+            await d.until(stop, "Sub", "Acc", "Upd", "Fil(0.6)")
+            await d.until(target, "Sub", "Acc", "Upd", "Fil(0.4)", "Can")
+
+    run(case)
+
+
+def test_bracket_target_that_is_refused_puts_the_stop_back() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            _, stop, target = await entered(d)
+            refused = (200, {"success": False, "error_response": {"error": "PRODUCT_TRADING_HALTED"}})
+            d.venue.script("/orders", refused)
+            d.venue.bid, d.venue.ask = "120.50", "121.00"
+            await taken_away(d, stop)
+            await sent(d, f"{stop.client_order_id}-2")
+            await d.until(stop, "Sub", "Acc", "Upd")
+            await d.until(target, "Sub", "Acc")
+            assert target.status == OrderStatus.ACCEPTED
+
+    run(case)
+
+
+def test_bracket_stop_cancelled_by_the_strategy_ends_the_target() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            _, stop, target = await entered(d)
+            d.strategy.cancel_order(stop)
+            await d.until(stop, "Sub", "Acc", "PC")
+            await d.venue.tell(d.venue.order(stop.client_order_id), status="CANCELLED")
+            await d.until(stop, "Sub", "Acc", "PC", "Can")
+            await d.until(target, "Sub", "Acc", "Can")
+
+    run(case)
+
+
+def test_bracket_target_is_moved_here_and_the_stop_at_the_venue() -> None:
+    async def case() -> None:
+        async with desk(**STOP_AS_LIMIT) as d:
+            _, stop, target = await entered(d)
+            d.strategy.modify_order(target, price=Price.from_str("130.00"))
+            await d.until(target, "Sub", "Acc", "PU", "Upd")
+            assert target.price == Price.from_str("130.00")
+            d.strategy.modify_order(stop, trigger_price=Price.from_str("95.00"))
+            await d.until(stop, "Sub", "Acc", "PU", "Upd")
+            assert stop.trigger_price == Price.from_str("95.00")
+            (body,) = d.venue.requests("/orders/edit")
+            assert (body["price"], body["stop_price"]) == ("90.25", "95.00")
+
+    run(case)

@@ -87,6 +87,7 @@ class StubVenue:
         self.sequences: dict[ServerConnection, int] = {}
         self.subscriptions: dict[ServerConnection, dict[str, set[str]]] = {}
         self.snapshots: dict[str, Callable[[str], dict[str, Any]]] = {}
+        self.bid, self.ask = "99.00", "100.00"
         self.is_mute = False
         self.refuses_keys = False
         self._beats: list[asyncio.Task[None]] = []
@@ -185,7 +186,8 @@ class StubVenue:
         if path == "/transaction_summary":
             return 200, {"fee_tier": {"maker_fee_rate": "0.004", "taker_fee_rate": "0.006"}}
         if path == "/best_bid_ask":
-            return 200, {"pricebooks": [{"product_id": query["product_ids"][0], "bids": [{"price": "50000.00"}]}]}
+            book = {"bids": [{"price": self.bid, "size": "1"}], "asks": [{"price": self.ask, "size": "1"}]}
+            return 200, {"pricebooks": [{"product_id": one, **book} for one in query["product_ids"]]}
         if path == "/orders/preview":
             return 200, {"errs": ["PREVIEW_INSUFFICIENT_FUND"]}
         if path == "/orders" and method == "POST":

@@ -128,7 +128,7 @@ class AlpacaReporter(AlpacaFollower):
         unrealized = sum((position.unrealized for position in positions), Decimal(0))
         # The engine adds the unrealized result of its own positions to the total of a margin account.
         total = account.equity - unrealized if self._settings.margin else account.cash
-        state = (total, account.buying_power, account.is_blocked)
+        state = (total, account.is_blocked, tuple(account.facts.items()))
         if state == self._last_account:
             return
         self._last_account = state

@@ -70,7 +70,7 @@ class Desk:
         clock = LiveClock()
         trader_id = TraderId("TEST-001")
         self.msgbus = MessageBus(trader_id=trader_id, clock=clock)
-        self.cache = Cache()
+        self.cache = changes.pop("cache", None) or Cache()
         self.portfolio = Portfolio(msgbus=self.msgbus, cache=self.cache, clock=clock)
         self.risk = LiveRiskEngine(
             loop, self.portfolio, self.msgbus, self.cache, clock, config=LiveRiskEngineConfig(bypass=True)

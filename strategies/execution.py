@@ -13,6 +13,7 @@ from nautilus_trader.model.events import (
     OrderDenied,
     OrderExpired,
     OrderFilled,
+    OrderModifyRejected,
     OrderRejected,
 )
 from nautilus_trader.model.identifiers import ClientOrderId, PositionId
@@ -27,7 +28,7 @@ from strategies.slot import Phase, Slot
 _GONE = (OrderCanceled, OrderExpired, OrderRejected, OrderDenied)
 _STOP_ATTEMPTS = 2
 
-FOLLOWED = frozenset({OrderFilled, OrderCancelRejected, *_GONE})
+FOLLOWED = frozenset({OrderFilled, OrderCancelRejected, OrderModifyRejected, *_GONE})
 """The events that move a trade along: a third of all that an order has."""
 
 
@@ -118,7 +119,11 @@ class Execution:
         slot.stop_px = moved
         slot.ts_batch = ts
         self._publish_protection(slot)
-        self._strategy.modify_order(stop, trigger_price=price_of(slot.instrument, moved))
+        if slot.is_stop_fixed:
+            # The venue cannot move this order (Alpaca's single leg): once it is gone, one at the new price is sent.
+            self._strategy.cancel_order(stop)
+        else:
+            self._strategy.modify_order(stop, trigger_price=price_of(slot.instrument, moved))
 
     def leave(self, slot: Slot, reason: str) -> None:
         """Cancel the resting legs, wait for the confirmation, then close."""
@@ -199,6 +204,7 @@ class Execution:
         if position is None or position.is_closed or slot.stop_px is None:
             return
         slot.phase = Phase.OPEN
+        slot.is_stop_fixed = False
         slot.attempts += 1
         slot.stop_id = client_order_id(slot.decision_id, Leg.STOP, slot.attempts)
         self._publish_protection(slot)
@@ -226,6 +232,8 @@ class Execution:
             self._on_gone(slot, leg, text)
         elif isinstance(event, OrderCancelRejected):
             self._on_cancel_rejected(slot)
+        elif leg is Leg.STOP and text == slot.stop_id:
+            self._on_stop_not_moved(slot)
 
     def _on_filled(self, slot: Slot, leg: Leg | None, event: Any) -> None:
         if leg is Leg.ENTRY and slot.phase is Phase.ENTERING:
@@ -251,11 +259,19 @@ class Execution:
                 self._close(slot)
         elif leg is Leg.STOP and slot.phase is Phase.OPEN and text == slot.stop_id:
             # A stop that the venue refuses again and again cannot protect anything: the position is closed instead.
-            if slot.attempts >= _STOP_ATTEMPTS:
+            if slot.attempts >= _STOP_ATTEMPTS and not slot.is_stop_fixed:
                 slot.exit_reason = "stop_refused"
                 self._close(slot)
             else:
                 self._restore_stop(slot)
+
+    def _on_stop_not_moved(self, slot: Slot) -> None:
+        """Know where the stop still rests; the next bar replaces it."""
+        stop = self._open_leg(slot, Leg.STOP)
+        if stop is not None:
+            slot.is_stop_fixed = True
+            slot.stop_px = stop.trigger_price.as_decimal()
+            self._publish_protection(slot)
 
     def _on_cancel_rejected(self, slot: Slot) -> None:
         """Stay protected where the venue would not cancel: the exit is proposed again on the next bar."""

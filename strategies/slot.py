@@ -37,6 +37,7 @@ class Slot:
         "initial_stop",
         "instrument",
         "instrument_id",
+        "is_stop_fixed",
         "low",
         "phase",
         "place",
@@ -71,6 +72,7 @@ class Slot:
         self.initial_stop: Decimal | None = None
         self.target_px: Decimal | None = None
         self.stop_id = ""
+        self.is_stop_fixed = False
         self.attempts = 0
         self.trail: Any = None
         self.saved_trail: StopState | None = None

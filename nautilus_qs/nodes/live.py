@@ -105,6 +105,7 @@ def _node_config(
         trade_from_ns=trade_from_ns,
         sink=sink,
         sink_args=sink_args,
+        entry_time_in_force="GTC",
         max_mark_age_secs=config.max_mark_age_secs,
         batch_wait_ns=int(config.batch_wait_secs * 1e9),
         waits_for_bars=True,

@@ -24,6 +24,8 @@ class Setting(Struct, frozen=True, kw_only=True):
         Bars that closed before this time warm the indicators only.
     sink, sink_args
         Where the recorder writes, as ``module:Class`` and its keywords.
+    entry_time_in_force
+        Of entries. Real venues want a group of orders to live equally long, and their protective legs must outlive the day.
     mark_every_secs
         See :class:`actors.equity.EquityActorConfig`.
     max_mark_age_secs
@@ -41,6 +43,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     trade_from_ns: int
     sink: str
     sink_args: dict[str, str] = {}
+    entry_time_in_force: str = "DAY"
     mark_every_secs: int = 0
     max_mark_age_secs: float = 0.0
     batch_wait_ns: int = 1
@@ -94,6 +97,7 @@ def _strategy(config: SystemConfig, setting: Setting, entry: StrategyEntry) -> I
         "bar_types": traded,
         "trade_from_ns": setting.trade_from_ns,
         "params": entry.params,
+        "entry_time_in_force": setting.entry_time_in_force,
         "manage_stop": entry.flat_on_stop,
     }
     return ImportableStrategyConfig(strategy_path=entry.path, config_path=f"{entry.path}Config", config=values)

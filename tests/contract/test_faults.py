@@ -1,5 +1,6 @@
 """A part fails, or the process ends at the worst moment: nothing opens, what reduces passes, stops rest."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from nautilus_trader.model.identifiers import ClientOrderId
 
 from actors.gate import GateController
 from nautilus_qs.bridge import messages as bus
+from nautilus_qs.bridge.arrivals import ArrivalClient
 from nautilus_qs.desk import Desk, Leg, client_order_id
 from nautilus_qs.domain import Action
 from nautilus_qs.errors import DataError
@@ -65,6 +67,39 @@ def once_held(engine: Any, act: Callable[[Any, Any], None]) -> list[bool]:
 
 def _order_id(text: str) -> Any:
     return ClientOrderId(text)
+
+
+def test_stop_that_the_venue_cannot_move_is_replaced_and_never_falls_back(
+    engine_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(client: Any, command: Any) -> None:
+        client.generate_order_modify_rejected(
+            command.strategy_id, command.instrument_id, command.client_order_id, command.venue_order_id, "no", 0
+        )
+
+    monkeypatch.setattr(ArrivalClient, "modify_order", refuse)
+    engine = engine_of("breakout")
+    strategy = engine.trader.strategies()[0]
+    seen: dict[str, list[float]] = {}
+
+    def look(_point: Any) -> None:
+        for position in engine.cache.positions_open(strategy_id=strategy.id):
+            slot = strategy.slot_of(str(position.instrument_id))
+            if slot.phase is not Phase.OPEN or slot.position_id != position.id:
+                continue
+            stop = engine.cache.order(_order_id(slot.stop_id))
+            assert not stop.is_closed, "the position has no stop, resting or on its way"
+            assert stop.trigger_price.as_decimal() == slot.stop_px
+            seen.setdefault(position.id.value, []).append(float(stop.trigger_price) * slot.side.sign)
+
+    trades: list[Any] = []
+    engine.kernel.msgbus.subscribe(bus.EQUITY, look)
+    engine.kernel.msgbus.subscribe(bus.TRADES, trades.append)
+    engine.run()
+    assert len(seen) > 3
+    assert all(after >= before for stops in seen.values() for before, after in itertools.pairwise(stops))
+    assert sum(stops[-1] > stops[0] for stops in seen.values()) >= 2
+    assert "stop_refused" not in {trade.exit_reason for trade in trades}
 
 
 @EACH

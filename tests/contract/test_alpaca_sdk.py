@@ -1,6 +1,7 @@
 """The vendor's own clients, unmodified, trade a day on the simulated Alpaca."""
 
 import asyncio
+import json
 import queue
 import threading
 import time
@@ -385,7 +386,7 @@ def test_second_data_connection_is_told_that_the_limit_is_exceeded(venues):
             socket.send('{"action":"auth","key":"SIMKEY","secret":"SIMSECRET"}')
             answer = socket.recv(timeout=DEADLINE_SECS)
             assert ('"authenticated"' in answer) if code is None else (f'"code":{code}' in answer)
-        first.send('{"action":"subscribe","trades":[%s]}' % ",".join(f'"S{i}"' for i in range(31)))
+        first.send(json.dumps({"action": "subscribe", "trades": [f"S{i}" for i in range(31)]}))
         assert '"code":405' in first.recv(timeout=DEADLINE_SECS)
 
 

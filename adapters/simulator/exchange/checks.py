@@ -122,6 +122,8 @@ def _check_class(ticket: Ticket) -> None:
         return
     if ticket.time_in_force not in (TimeInForce.DAY, TimeInForce.GTC):
         raise RefusalError(Reason.TIF_UNSUPPORTED, time_in_force=ticket.time_in_force, type=ticket.type)
+    if ticket.type is OrderType.TRAILING_STOP:
+        raise RefusalError(Reason.TYPE_UNSUPPORTED, type=ticket.type, kind=ticket.order_class)
     if ticket.order_class is OrderClass.OCO and ticket.type is not OrderType.LIMIT:
         raise RefusalError(Reason.TYPE_UNSUPPORTED, type=ticket.type, kind="oco")
 

@@ -641,12 +641,13 @@ class Exchange:
 
     def _react(self, order: Order, fill: Fill | None = None) -> None:
         """Let the group of an order follow what happened to it."""
-        for leg in self._groups.to_activate(order):
+        activated = self._groups.to_activate(order)
+        for leg in activated:
             leg.status = Status.NEW if self._is_at_market(leg) else Status.ACCEPTED
             leg.qty = order.filled_qty
             self._open(leg)
-            if leg.status.is_final:
-                continue
+        # All of them are open before one is matched: its fill may be the end of the others.
+        for leg in activated:
             self._after_opening(leg)
         for other in self._groups.to_cancel(order):
             self._finish(other, Status.CANCELED, "group")

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from adapters.simulator.exchange.orders import Fill, Order, OrderType, Role
+from adapters.simulator.exchange.orders import Fill, Order, OrderType, Role, Status
 from adapters.simulator.exchange.rules import Listing, VenueRules
 from adapters.simulator.tape import ZERO, Side
 
@@ -69,6 +69,7 @@ class Ledger:
         self._listings = listings
         self._mark = mark
         self._entry: dict[str, Decimal] = {}
+        self._money = {listing.quote for listing in listings.values()}
 
     def total(self, asset: str) -> Decimal:
         """Return the units of an asset, held or not; negative for a short position or a loan."""
@@ -98,19 +99,22 @@ class Ledger:
                 pairs[group] = max(pairs.get(group, ZERO), amount)
             else:
                 total += amount
-        return total + sum(pairs.values(), ZERO)
+        total += sum(pairs.values(), ZERO)
+        # Orders that opened may have become ones that close, by another's fill: more is not held than there is.
+        return min(total, abs(self.total(asset))) if self.rules.is_margin and asset not in self._money else total
 
     def hold(self, order: Order) -> tuple[str, Decimal]:
         """Return the asset that a working order holds, and how much of it."""
         listing = self._listings[order.symbol]
+        if order.status is Status.HELD:
+            # Its shares are not there yet: they come with the entry.
+            return listing.base, ZERO
         if self.is_closing(order):
             return listing.base, order.leaves_qty
         return listing.quote, self.cost(order)
 
     def is_closing(self, order: Order) -> bool:
         """Whether an order gives units that are owned, or buys back units that are owed."""
-        if order.role in (Role.TAKE_PROFIT, Role.STOP_LOSS):
-            return True
         if not self.rules.is_margin:
             return order.side is Side.SELL
         owned = self.total(self._listings[order.symbol].base)

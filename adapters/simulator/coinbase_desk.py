@@ -77,6 +77,8 @@ class OrderDesk:
         Whether a second POST of a client id is answered DUPLICATE_CLIENT_ORDER_ID instead of with the first order.
     is_terse
         Whether the answer to a new order leaves out the top-level `order_id` and `failure_reason`.
+    unsupported
+        Names of configurations that are not taken.
 
     """
 
@@ -88,6 +90,7 @@ class OrderDesk:
         *,
         refuses_twice: bool = False,
         is_terse: bool = False,
+        unsupported: frozenset[str] = frozenset(),
     ) -> None:
         self.desk = desk
         self.exchange = desk.exchange
@@ -96,6 +99,7 @@ class OrderDesk:
         self.writer = writer
         self.refuses_twice = refuses_twice
         self.is_terse = is_terse
+        self.unsupported = unsupported
         self.records: dict[str, Record] = {}
         self._listeners: list[RecordListener] = []
         self._by_client: dict[str, str] = {}
@@ -269,6 +273,8 @@ class OrderDesk:
     def _draft(self, request: Json) -> Draft:
         _side(request)
         asked = read_configuration(request.get("order_configuration"))
+        if asked.name in self.unsupported:
+            raise RefusedError("PREVIEW_INVALID_ORDER_CONFIG", f"{asked.name} is not supported")
         attached = request.get("attached_order_configuration")
         if attached is not None:
             bracket = read_configuration(attached, is_attached=True)

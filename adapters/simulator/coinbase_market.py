@@ -166,9 +166,13 @@ class ProductMarket:
         A bucket without a trade has no candle.
         """
         buckets: dict[int, Candle] = {}
-        for minute in sorted(self._minutes):
+        first, last = start - start % 60, end - end % secs + secs
+        span = range(first, last, 60)
+        # A short span of a long history is looked up minute by minute, a long span of a short one by what there is.
+        minutes = span if len(span) < len(self._minutes) else sorted(self._minutes)
+        for minute in minutes:
             bucket = minute - minute % secs
-            if not start <= bucket <= end:
+            if not start <= bucket <= end or minute not in self._minutes:
                 continue
             candle = self._minutes[minute]
             known = buckets.get(bucket)

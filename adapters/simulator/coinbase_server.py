@@ -51,9 +51,13 @@ class CoinbaseServer:
     def teach(self, acts: Acts) -> None:
         """Add the acts that are this venue's own, and tell of those that are everybody's.
 
-        `revoke_key` takes the name of a `key`, or none for all of them; with `is_on` false it is known again.
+        ============  ================================================================================================
+        `revoke_key`  the name of a `key`, or none for all of them; with `is_on` false it is known again
+        `say_error`   an error frame to the open sockets: `message`; `endpoint` market or user; a channel it `loses`
+        ============  ================================================================================================
         """
         acts.add("revoke_key", self._revoke)
+        acts.add("say_error", self._say_error)
         acts.add("halt", self._tell_states)
         acts.add("resume", self._tell_states)
 
@@ -65,6 +69,10 @@ class CoinbaseServer:
             self.venue.keyring.revoke(name)
         else:
             self.venue.keyring.restore(name)
+
+    def _say_error(self, arguments: Arguments) -> int:
+        named = {name: str(arguments[name]) for name in ("endpoint", "loses") if name in arguments}
+        return self.venue.streams.tell_error(str(arguments.get("message", "internal error")), **named)
 
     def _tell_states(self, _arguments: Arguments) -> None:
         self.venue.streams.tell_states()

@@ -76,6 +76,7 @@ class Session:
     ) -> None:
         self.endpoint = endpoint
         self.key: ApiKey | None = None
+        self.has_subscribed = False
         self._keyring = keyring
         self._feed = feed
         self._now_ns = now_ns
@@ -84,11 +85,6 @@ class Session:
         self._has_client_id = has_client_id
         self._sequence = 0
         self._products: dict[str, set[str]] = {}
-
-    @property
-    def is_subscribed(self) -> bool:
-        """Return whether there is any subscription."""
-        return bool(self._products)
 
     def wants(self, channel: str, product_id: str | None = None) -> bool:
         """Return whether a channel is subscribed to, and for this product if one is given."""
@@ -133,6 +129,7 @@ class Session:
         if message["type"] == "unsubscribe":
             self._unsubscribe(channel, products)
             return [self._acknowledgement()]
+        self.has_subscribed = True
         self._products.setdefault(channel, set()).update(products)
         frames = [frame_of(channel, events) for events in self._feed.snapshots(channel, products)]
         return [*frames, self._acknowledgement()]

@@ -21,7 +21,7 @@ from adapters.simulator.coinbase_desk import OrderDesk
 from adapters.simulator.coinbase_market import STREAMED_SECS
 from adapters.simulator.coinbase_orders import Record
 from adapters.simulator.coinbase_public import PublicDesk, Shelf
-from adapters.simulator.coinbase_sessions import Endpoint, Session, frame_of
+from adapters.simulator.coinbase_sessions import Endpoint, Session, error_frame, frame_of
 from adapters.simulator.coinbase_wire import NANOS, Json, beat_time, encoded
 from adapters.simulator.exchange import Event, TradingState
 from adapters.simulator.faults import Fault, FaultKind, FaultPlan, Occurrence
@@ -192,6 +192,26 @@ class Streams:
             for line in self._who_wants("status"):
                 line.tell("status", [event])
 
+    def tell_error(self, message: str, *, endpoint: str = "", loses: str = "") -> int:
+        """Send an error to the open connections, and forget a subscription of theirs; return how many there were.
+
+        Parameters
+        ----------
+        message
+            What the frame says.
+        endpoint
+            Only on this socket.
+        loses
+            Channel that is not told any more, although nothing was closed.
+
+        """
+        lines = [line for line in self._open if endpoint in ("", line.session.endpoint.value)]
+        for line in lines:
+            line.send(error_frame(message), event="error")
+            if loses:
+                line.session.forget(loses)
+        return len(lines)
+
     # What a subscription begins with.
 
     def canonical(self, product_id: str) -> str | None:
@@ -325,7 +345,7 @@ class Streams:
         while line.is_open:
             await asyncio.sleep(clock.rule_secs(options.batch_secs))
             beat += 1
-            if not line.session.is_subscribed:
+            if not line.session.has_subscribed:
                 if monotonic() - line.opened_at > clock.rule_secs(options.subscribe_secs):
                     line.close(_POLICY, "no subscription")
                     return

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from decimal import Decimal
 from time import monotonic
 from typing import Any
@@ -58,6 +59,8 @@ class CoinbaseSettings(msgspec.Struct, frozen=True, kw_only=True):
         Answer a second POST of a client id with DUPLICATE_CLIENT_ORDER_ID instead of with the first order.
     is_terse
         Leave `order_id` and `failure_reason` out of the top level of the answer to a new order.
+    unsupported
+        Names of order configurations that are not taken, in addition to those that never are on spot products.
     fills_lag_secs
         The list of fills lags behind the user channel.
     most_candles
@@ -76,11 +79,19 @@ class CoinbaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     account: str = "simulated"
     refuses_twice: bool = False
     is_terse: bool = False
+    unsupported: frozenset[str] = frozenset()
     fills_lag_secs: float = 0.0
     most_candles: int = MOST_CANDLES
     private_per_second: int = 0
     public_per_second: int = 0
     sockets: SocketOptions = SocketOptions()
+
+
+class LaterDesk(Desk):
+    """A desk whose later deeds belong to no request: in a request's context their frames would wait for its answer."""
+
+    def _later(self, secs: float, action: Callable[[], object]) -> None:
+        Context().run(super()._later, secs, action)
 
 
 class CoinbaseVenue:
@@ -115,14 +126,19 @@ class CoinbaseVenue:
         self.keyring = Keyring(*settings.keys, *([self.issued.key] if self.issued else []))
         self.user_id = str(uuid5(NAMESPACE_URL, f"user/{settings.account}"))
         self.portfolio_id = str(uuid5(NAMESPACE_URL, f"portfolio/{settings.account}"))
-        self.desk = Desk(
+        self.desk = LaterDesk(
             market, settings.rules, _with_aliases(settings.listings), balances=settings.balances, seed=seed
         )
         self.shelf = Shelf(self.desk.exchange)
         market.listen(self.shelf.mirror)
         writer = Writer(market.clock.wire_ns, user_id=self.user_id, portfolio_id=self.portfolio_id)
         self.orders = OrderDesk(
-            self.desk, self.shelf, writer, refuses_twice=settings.refuses_twice, is_terse=settings.is_terse
+            self.desk,
+            self.shelf,
+            writer,
+            refuses_twice=settings.refuses_twice,
+            is_terse=settings.is_terse,
+            unsupported=settings.unsupported,
         )
         self._account = AccountDesk(self.orders, portfolio_id=self.portfolio_id)
         self._public = PublicDesk(self.shelf, self._now_ns, most_candles=settings.most_candles)

@@ -471,6 +471,24 @@ def test_an_edit_can_be_queued_and_refused_after_all(day):
     user.until(lambda f: any(row["limit_price"] == "49001" for row in rows_of(f, "c")))
 
 
+def test_an_order_can_fail_after_it_was_taken(day):
+    user = day.user()
+    day.control.fault(kind="reject_order", where=ORDERS, secs=0.05, reason="risk")
+    order_id = day.buy("c")
+    row = user.status("c", "FAILED")
+    assert (row["reject_reason"], row["leaves_quantity"]) == ("risk", "0")
+    assert day.order(order_id)["reject_message"] == "risk"
+
+
+def test_a_fill_can_come_after_the_end(day):
+    user = day.user()
+    order_id = day.buy("c")
+    day.control.fault(kind="late_fill", order_id=order_id, secs=0.05, value="0.04")
+    assert day.rest.cancel_orders([order_id]).results[0]["success"]
+    assert user.status("c", "CANCELLED")["cumulative_quantity"] == "0"
+    assert user.status("c", "CANCELLED")["cumulative_quantity"] == "0.04"
+
+
 def test_an_attached_child_that_follows_a_fill_is_told_on_the_socket(day):
     user = day.user()
     day.rest.create_order(
@@ -572,6 +590,16 @@ def test_a_subscription_that_is_lost_leaves_the_heartbeats(day):
     assert not [row for frame in user.drain() for row in rows_of(frame, "c")]
     user.subscribe("user")
     assert user.channel("user", "snapshot")["orders"] == []
+
+
+def test_an_error_has_no_channel_and_may_be_followed_by_silence(day):
+    user = day.user()
+    assert day.control.act("say_error", message="too slow", endpoint="user", loses="user") == 1
+    assert user.until(lambda f: "channel" not in f) == {"type": "error", "message": "too slow"}
+    day.buy("c")
+    for _ in range(3):
+        user.channel("heartbeats")
+    assert not [row for frame in user.frames for row in rows_of(frame, "c")]
 
 
 def test_who_does_not_subscribe_is_put_out(day):

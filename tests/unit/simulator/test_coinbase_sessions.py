@@ -126,7 +126,9 @@ def test_unsubscribing_takes_products_or_the_channel(issued):
     (frame,) = ask(line, "heartbeats", kind="unsubscribe")
     assert frame["events"] == [{"subscriptions": {"ticker": ["BTC-USD"]}}]
     ask(line, "ticker", "BTC-USD", kind="unsubscribe")
-    assert not line.is_subscribed
+    assert not line.wants("ticker")
+    assert line.has_subscribed
+    assert not session(issued).has_subscribed
 
 
 def test_a_forgotten_subscription_is_told_to_nobody(issued):

@@ -174,6 +174,13 @@ def test_what_may_not_be_is_told_by_name_with_status_200(house, configuration, e
     assert house.get("/orders/historical/batch")["orders"] == []
 
 
+def test_a_venue_can_be_told_what_it_does_not_take():
+    house = House(unsupported=frozenset({"trigger_bracket_gtc"}))
+    assert failure(house.create("c", "SELL", trigger_bracket_gtc=BRACKET))[0] == "UNSUPPORTED_ORDER_CONFIGURATION"
+    body = {"product_id": BTC, "side": "SELL", "order_configuration": {"trigger_bracket_gtc": BRACKET}}
+    assert house.post("/orders/preview", body)["errs"] == ["PREVIEW_INVALID_ORDER_CONFIG"]
+
+
 def test_short_sales_and_unknown_products_are_refused(house):
     sell = {"market_market_ioc": {"base_size": "2"}}
     assert failure(house.create("c", "SELL", **sell))[0] == "INSUFFICIENT_FUND"

@@ -1,16 +1,32 @@
 """The execution client against a venue on loopback: each case by its exact sequence of events."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
-from nautilus_trader.config import InstrumentProviderConfig, LiveExecEngineConfig, StrategyConfig
+from nautilus_trader.config import (
+    InstrumentProviderConfig,
+    LiveExecEngineConfig,
+    LoggingConfig,
+    StrategyConfig,
+    TradingNodeConfig,
+)
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import (
+    GenerateFillReports,
+    GenerateOrderStatusReport,
+    GenerateOrderStatusReports,
+    GeneratePositionStatusReports,
+)
 from nautilus_trader.live.execution_engine import LiveExecutionEngine
+from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce, TrailingOffsetType, TriggerType
 from nautilus_trader.model.identifiers import InstrumentId, TraderId
 from nautilus_trader.model.objects import Price, Quantity
@@ -18,10 +34,13 @@ from nautilus_trader.portfolio.portfolio import Portfolio
 from nautilus_trader.trading.strategy import Strategy
 
 from adapters.coinbase import execution
-from adapters.coinbase.config import CoinbaseExecClientConfig
+from adapters.coinbase.config import CoinbaseDataClientConfig, CoinbaseEndpoints, CoinbaseExecClientConfig
+from adapters.coinbase.constants import COINBASE
 from adapters.coinbase.execution import CoinbaseExecutionClient
+from adapters.coinbase.factories import CoinbaseLiveDataClientFactory, CoinbaseLiveExecClientFactory
 from adapters.coinbase.http import CoinbaseHttp
 from adapters.coinbase.providers import CoinbaseInstrumentProvider
+from adapters.simulator.host import SimulatedVenues
 from adapters.transport.budget import RateBudget
 from adapters.transport.counters import Counters
 from tests.unit.coinbase.venue import LOST, StubVenue, new_credentials
@@ -78,27 +97,8 @@ class Desk:
                 **settings,
             }
         )
-        self.http = CoinbaseHttp(
-            self.credentials,
-            endpoints=venue.endpoints,
-            counters=self.counters,
-            budget=RateBudget(per_second=1000.0, burst=1000),
-            deadline_secs=config.deadline_secs,
-        )
-        self.provider = CoinbaseInstrumentProvider(
-            self.http, counters=self.counters, cache_path=None, deadline_secs=5.0, config=config.instrument_provider
-        )
-        self.client = CoinbaseExecutionClient(
-            loop,
-            self.http,
-            self.credentials,
-            msgbus=msgbus,
-            cache=self.cache,
-            clock=clock,
-            instrument_provider=self.provider,
-            counters=self.counters,
-            config=config,
-        )
+        self._parts = (loop, msgbus, clock, config)
+        self.client = self.new_client()
         self.engine.register_client(self.client)
         msgbus.register("RiskEngine.execute", self.engine.execute)
         self.events: list[Any] = []
@@ -107,6 +107,31 @@ class Desk:
         self.strategy.register(trader_id, portfolio, msgbus, self.cache, clock)
         self.make = self.strategy.order_factory
         self.engine.start()
+
+    def new_client(self) -> CoinbaseExecutionClient:
+        """Return a client on the same books."""
+        loop, msgbus, clock, config = self._parts
+        http = CoinbaseHttp(
+            self.credentials,
+            endpoints=config.endpoints,
+            counters=self.counters,
+            budget=RateBudget(per_second=1000.0, burst=1000),
+            deadline_secs=config.deadline_secs,
+        )
+        provider = CoinbaseInstrumentProvider(
+            http, counters=self.counters, cache_path=None, deadline_secs=5.0, config=config.instrument_provider
+        )
+        return CoinbaseExecutionClient(
+            loop,
+            http,
+            self.credentials,
+            msgbus=msgbus,
+            cache=self.cache,
+            clock=clock,
+            instrument_provider=provider,
+            counters=self.counters,
+            config=config,
+        )
 
     def told(self, order: Any) -> list[str]:
         """Return the events of an order, a fill with its quantity."""
@@ -360,9 +385,6 @@ def test_cbx_10_coalesced_update_then_the_list_of_fills() -> None:
 
 
 async def fill_reports(d: Desk) -> list[Any]:
-    from nautilus_trader.core.uuid import UUID4
-    from nautilus_trader.execution.messages import GenerateFillReports
-
     command = GenerateFillReports(None, None, None, None, UUID4(), 0)
     return await d.client.generate_fill_reports(command)
 
@@ -559,8 +581,6 @@ def test_cbx_18_edit_whose_answer_is_lost_is_read_back() -> None:
 def test_cbx_19_modify_of_what_cannot_be_edited() -> None:
     async def case() -> None:
         async with desk() as d:
-            from datetime import UTC, datetime, timedelta
-
             order = d.limit(time_in_force=TimeInForce.GTD, expire_time=datetime.now(UTC) + timedelta(hours=1))
             d.strategy.submit_order(order)
             await d.until(order, "Sub", "Acc")
@@ -718,8 +738,6 @@ def test_event_before_the_answer_accepts_once() -> None:
             loop = asyncio.get_running_loop()
 
             def early(usual: Callable[[], Any]) -> Any:
-                import time
-
                 reply = usual()
                 (at_venue,) = d.venue.orders.values()
                 told = d.venue.tell(
@@ -750,7 +768,7 @@ def test_key_appears_nowhere(caplog: pytest.LogCaptureFixture, capsys: pytest.Ca
             again = d.limit()
             d.strategy.submit_order(again)
             await d.until(again, "Den")
-            said = "".join(map(repr, [d.client, d.http, d.credentials, d.events, d.counters.read()]))
+            said = "".join(map(repr, [d.client, d.client._http, d.credentials, d.events, d.counters.read()]))
             said += caplog.text + "".join(capsys.readouterr())
             assert key not in said
             assert secret.splitlines()[1] not in said
@@ -763,7 +781,7 @@ def test_veto_keeps_every_write_from_leaving() -> None:
         async with desk() as d:
             kept, _ = await d.open()
             asked: list[str] = []
-            d.http.veto = lambda path, body: asked.append(path) or "no lease"
+            d.client._http.veto = lambda path, body: asked.append(path) or "no lease"
             order = d.limit()
             d.strategy.submit_order(order)
             await d.until(order, "Sub", "Rej")
@@ -998,3 +1016,298 @@ def test_bracket_target_is_moved_here_and_the_stop_at_the_venue() -> None:
             assert (body["price"], body["stop_price"]) == ("90.25", "95.00")
 
     run(case)
+
+
+# -- reconciliation -------------------------------------------------------------------------------------------------
+
+
+def status_command(order: Any) -> GenerateOrderStatusReport:
+    return GenerateOrderStatusReport(order.instrument_id, order.client_order_id, order.venue_order_id, UUID4(), 0)
+
+
+def test_report_of_a_live_order_books_its_fills_first() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            order, at_venue = await d.open()
+            at_venue.update(filled_size="0.4", average_filled_price="100.00", total_fees="0.20")
+            d.venue.fill(at_venue, "0.4", "100.00", "0.20")
+            report = await d.client.generate_order_status_report(status_command(order))
+            assert report.order_status == OrderStatus.PARTIALLY_FILLED
+            assert report.filled_qty == order.filled_qty == Quantity.from_str("0.4")
+            assert d.fills(order) == [("0.4", "100.00", "0.20")]
+
+    run(case)
+
+
+def test_report_in_an_outage_comes_from_the_books() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            order, at_venue = await d.open()
+            d.venue.script(f"/orders/historical/{at_venue['order_id']}", *[(503, "<html>")] * 3)
+            report = await d.client.generate_order_status_report(status_command(order))
+            assert report.order_status == OrderStatus.ACCEPTED
+            d.venue.script("/orders/historical/batch", *[(503, "<html>")] * 3)
+            every = GenerateOrderStatusReports(None, None, None, False, UUID4(), 0)
+            (report,) = await d.client.generate_order_status_reports(every)
+            assert report.venue_order_id == order.venue_order_id
+
+    run(case)
+
+
+def test_report_is_none_when_the_venue_says_so() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            order, at_venue = await d.open()
+            del d.venue.orders[at_venue["order_id"]]
+            # The venue's reads lag: a young order is not absent yet.
+            assert await d.client.generate_order_status_report(status_command(order)) is not None
+            d.client._orders.get(order.client_order_id).since -= 60
+            assert await d.client.generate_order_status_report(status_command(order)) is None
+
+    run(case)
+
+
+def test_reports_leave_out_what_is_not_ours_unless_it_is_claimed() -> None:
+    async def case() -> None:
+        for claimed, n_reports in ((frozenset(), 1), (frozenset({BTC}), 2)):
+            async with desk(claim_external=claimed) as d:
+                _, at_venue = await d.open()
+                foreign = {**at_venue, "order_id": "foreign", "client_order_id": "web-1"}
+                d.venue.orders["foreign"] = foreign
+                every = GenerateOrderStatusReports(None, None, None, False, UUID4(), 0)
+                assert len(await d.client.generate_order_status_reports(every)) == n_reports
+                await d.venue.tell(foreign, status="CANCELLED")
+                assert d.venue.requests("/orders/batch_cancel") == []
+
+    run(case)
+
+
+def test_positions_are_balances_above_their_baseline_or_what_the_books_say() -> None:
+    async def case() -> None:
+        async with desk(spot_positions={"BTC-USD.COINBASE": Decimal("1.25")}) as d:
+            command = GeneratePositionStatusReports(None, None, None, UUID4(), 0)
+            (report,) = await d.client.generate_position_status_reports(command)
+            assert report.signed_decimal_qty == Decimal("0.75")
+            d.venue.accounts["BTC"] = ("1.0", "0")
+            (report,) = await d.client.generate_position_status_reports(command)
+            assert report.signed_decimal_qty == 0
+            order, at_venue = await d.open()
+            await d.venue.tell(at_venue, status="FILLED", cumulative_quantity="1", avg_price="100.00", total_fees="0")
+            await d.until(order, "Sub", "Acc", "Fil(1)")
+            d.venue.script("/accounts", *[(503, "")] * 30)
+            (report,) = await d.client.generate_position_status_reports(command)
+            assert report.signed_decimal_qty == 1
+
+    run(case)
+
+
+def test_restart_takes_up_open_orders_and_what_was_missed() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            order, at_venue = await d.open()
+            await d.client._disconnect()
+            at_venue.update(status="FILLED", filled_size="1", average_filled_price="100.00", total_fees="0.4")
+            d.venue.fill(at_venue, "1", "100.00", "0.4")
+            again = d.new_client()
+            await again._connect()
+            await d.until(order, "Sub", "Acc", "Fil(1)")
+            await again._disconnect()
+
+    run(case)
+
+
+def test_fees_finer_than_the_currency_add_up() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            order, at_venue = await d.open()
+            for n in range(1, 11):
+                await d.venue.tell(
+                    at_venue,
+                    status="FILLED" if n == 10 else "OPEN",
+                    cumulative_quantity=f"{n / 10}",
+                    avg_price="100.00",
+                    total_fees=f"{n * 0.004:.3f}",
+                )
+            await d.until(order, "Sub", "Acc", *["Fil(0.1)"] * 10)
+            assert sum(Decimal(fee) for _, _, fee in d.fills(order)) == Decimal("0.04")
+
+    run(case)
+
+
+def test_failed_before_a_fill_rejects_and_after_one_cancels() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            first, at_venue = await d.open()
+            await d.venue.tell(at_venue, status="FAILED", reject_reason="HALTED")
+            await d.until(first, "Sub", "Acc", "Rej")
+            second, at_venue = await d.open()
+            await d.venue.tell(at_venue, status="FAILED", cumulative_quantity="0.5", avg_price="100.00", total_fees="0")
+            await d.until(second, "Sub", "Acc", "Fil(0.5)", "Can")
+
+    run(case)
+
+
+def test_fill_after_a_cancel_is_booked_and_after_an_expiry_is_counted() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            first, at_venue = await d.open()
+            await d.venue.tell(at_venue, status="CANCELLED")
+            await d.venue.tell(at_venue, cumulative_quantity="0.5", avg_price="100.00", total_fees="0")
+            await d.until(first, "Sub", "Acc", "Can", "Fil(0.5)")
+            second, at_venue = await d.open()
+            await d.venue.tell(at_venue, status="EXPIRED")
+            await d.venue.tell(at_venue, cumulative_quantity="0.5", avg_price="100.00", total_fees="0")
+            await d.until(second, "Sub", "Acc", "Exp")
+            assert d.counters.read()["nqs_fills_after_end"] == 1
+
+    run(case)
+
+
+def test_cancel_before_the_venue_has_told_its_id_is_sent_then() -> None:
+    async def case() -> None:
+        async with desk() as d:
+
+            def slow(usual: Callable[[], Any]) -> Any:
+                time.sleep(0.3)
+                return usual()
+
+            d.venue.script("/orders", slow)
+            order = d.limit()
+            d.strategy.submit_order(order)
+            await d.until(order, "Sub")
+            d.strategy.cancel_order(order)
+            for _ in range(200):
+                await asyncio.sleep(0.01)
+                if d.venue.requests("/orders/batch_cancel"):
+                    break
+            assert len(d.venue.requests("/orders/batch_cancel")) == 1
+
+    run(case)
+
+
+def test_cancel_whose_answer_and_event_are_lost_is_read_back() -> None:
+    async def case() -> None:
+        async with desk() as d:
+            order, at_venue = await d.open()
+
+            def gone(usual: Callable[[], Any]) -> Any:
+                at_venue["status"] = "CANCELLED"
+                return lost(usual)
+
+            d.venue.script("/orders/batch_cancel", gone, lost, lost)
+            d.strategy.cancel_order(order)
+            await d.until(order, "Sub", "Acc", "PC", "Can")
+
+    run(case)
+
+
+# -- the simulated venue, and a whole node ----------------------------------------------------------------------------
+
+
+class BuyerConfig(StrategyConfig, frozen=True, kw_only=True):
+    """Whether it trades at all."""
+
+    trades: bool
+
+
+class Buyer(Strategy):
+    """Buys once there is a quote, leaves a bid in the market, and remembers what became of it."""
+
+    def __init__(self, *, trades: bool) -> None:
+        super().__init__(
+            BuyerConfig(strategy_id="BUYER", order_id_tag="001", external_order_claims=[BTC], trades=trades)
+        )
+        self.told: list[str] = []
+
+    def on_start(self) -> None:
+        self.subscribe_quote_ticks(BTC)
+        self.subscribe_order_book_deltas(BTC)
+        self.subscribe_trade_ticks(BTC)
+
+    def on_quote_tick(self, tick: Any) -> None:
+        if self.config.trades and not self.told:
+            self.submit_order(self.order_factory.market(BTC, OrderSide.BUY, Quantity.from_str("0.01")))
+            self.submit_order(
+                self.order_factory.limit(BTC, OrderSide.BUY, Quantity.from_str("0.02"), Price.from_str("45000.00"))
+            )
+
+    def on_order_event(self, event: Any) -> None:
+        self.told.append(SHORT[type(event).__name__])
+
+
+def node_of(endpoints: CoinbaseEndpoints, buyer: Buyer) -> TradingNode:
+    ids = InstrumentProviderConfig(load_ids=frozenset({BTC}))
+    config = TradingNodeConfig(
+        trader_id="TESTER-002",
+        logging=LoggingConfig(log_level="OFF"),
+        exec_engine=LiveExecEngineConfig(
+            reconciliation=True,
+            reconciliation_startup_delay_secs=1,
+            open_check_interval_secs=1,
+            open_check_open_only=False,
+            position_check_interval_secs=1,
+            graceful_shutdown_on_exception=True,
+        ),
+        data_clients={COINBASE: CoinbaseDataClientConfig(endpoints=endpoints, instrument_provider=ids)},
+        exec_clients={
+            COINBASE: CoinbaseExecClientConfig(
+                endpoints=endpoints,
+                instrument_provider=ids,
+                max_order_notional=Decimal(10_000),
+                max_price_deviation_frac=Decimal("0.1"),
+                max_orders_per_sec=5,
+                spot_positions={"BTC-USD.COINBASE": Decimal(1)},
+                claim_external=frozenset({BTC}),
+            )
+        },
+        timeout_connection=10.0,
+        timeout_disconnection=5.0,
+        timeout_post_stop=0.5,
+    )
+    node = TradingNode(config=config, loop=asyncio.get_running_loop())
+    node.add_data_client_factory(COINBASE, CoinbaseLiveDataClientFactory)
+    node.add_exec_client_factory(COINBASE, CoinbaseLiveExecClientFactory)
+    node.trader.add_strategy(buyer)
+    node.build()
+    return node
+
+
+async def live(
+    venues: SimulatedVenues, endpoints: CoinbaseEndpoints, *, trades: bool
+) -> tuple[Any, Decimal, list[str]]:
+    """Run a node for five seconds; return its orders, what it holds, and what its strategy was told."""
+    buyer = Buyer(trades=trades)
+    node = node_of(endpoints, buyer)
+    running = asyncio.ensure_future(node.run_async())
+    for _ in range(25):
+        await asyncio.sleep(0.2)
+        venues.control.step(0, ticks=[{"symbol": "BTC-USD", "bid": "50000.00", "ask": "50010.00"}])
+    orders = sorted(
+        (order.client_order_id.value, order.status_string(), order.filled_qty.as_decimal())
+        for order in node.cache.orders()
+    )
+    held = sum((position.signed_decimal_qty() for position in node.cache.positions_open()), Decimal(0))
+    await node.stop_async()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return orders, held, buyer.told
+
+
+def test_node_trades_at_the_simulated_venue_and_a_new_one_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SimulatedVenues(seed=1, venues=("coinbase",)) as venues:
+        simulated = venues.coinbase
+        monkeypatch.setenv("COINBASE_API_KEY", simulated.key_name)
+        monkeypatch.setenv("COINBASE_API_SECRET", simulated.key_secret)
+        endpoints = CoinbaseEndpoints(
+            rest_host=simulated.base_url,
+            market_url=simulated.market_stream_url,
+            user_url=simulated.user_stream_url,
+            plain_http=True,
+        )
+        orders, held, told = asyncio.run(live(venues, endpoints, trades=True))
+        assert sorted(status for _, status, _ in orders) == ["ACCEPTED", "FILLED"]
+        assert held == Decimal("0.01")
+        assert sorted(told) == ["Acc", "Acc", "Fil", "Init", "Init", "Sub", "Sub"]
+        again, held, _ = asyncio.run(live(venues, endpoints, trades=False))
+        assert again == orders
+        assert held == Decimal("0.01")

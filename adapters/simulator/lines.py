@@ -26,7 +26,7 @@ type Encoder = Callable[[Any], str | bytes]
 type Peer = tuple[str, int]
 
 _BREAKS = (FaultKind.MUTE, FaultKind.HALF_OPEN, FaultKind.ABORT, FaultKind.CLOSE)
-_held_back: ContextVar[list[Callable[[], None]] | None] = ContextVar("held_back", default=None)
+_held_back: ContextVar["_Waiting | None"] = ContextVar("held_back", default=None)
 _transports: dict[Peer, asyncio.Transport] = {}
 _deaf: set[Peer] = set()
 
@@ -78,22 +78,31 @@ def reset(peer: Peer | None) -> None:
     transport.abort()
 
 
+class _Waiting:
+    """Frames that wait for an answer. What runs later in a copy of the request's context finds it released."""
+
+    def __init__(self) -> None:
+        self.frames: list[Callable[[], None]] = []
+        self.is_released = False
+
+    def release(self) -> None:
+        self.is_released = True
+        while self.frames:
+            self.frames.pop(0)()
+
+
 @contextlib.contextmanager
 def held_back() -> Iterator[Callable[[], None]]:
     """Hold back the frames that are sent within, until the function that is given is called.
 
     A client would otherwise hear of its order by the socket before its own request is answered.
     """
-    waiting: list[Callable[[], None]] = []
+    waiting = _Waiting()
     token = _held_back.set(waiting)
-
-    def release() -> None:
-        while waiting:
-            waiting.pop(0)()
-
     try:
-        yield release
+        yield waiting.release
     finally:
+        waiting.release()
         _held_back.reset(token)
 
 
@@ -183,8 +192,8 @@ class Line:
 
         """
         waiting = _held_back.get()
-        if waiting is not None:
-            waiting.append(lambda: self._send_now(frame, event, order_ids, client_ids))
+        if waiting is not None and not waiting.is_released:
+            waiting.frames.append(lambda: self._send_now(frame, event, order_ids, client_ids))
         else:
             self._send_now(frame, event, order_ids, client_ids)
 
@@ -259,11 +268,13 @@ class Line:
 
     def _dispatch(self, frame: Any, occurrence: Occurrence) -> None:
         plan = self._market.faults
-        if plan.first(occurrence, FaultKind.OMIT_FRAME) is not None:
-            self._log(EntryKind.FAULT, fault="omit_frame", frame=frame)
-            return
+        # All are asked before one acts: each counts its own occurrences, also those that another one strikes.
+        omitted = plan.first(occurrence, FaultKind.OMIT_FRAME)
         twice = plan.first(occurrence, FaultKind.DUPLICATE_FRAME)
         delay = plan.first(occurrence, FaultKind.DELAY_FRAME)
+        if omitted is not None:
+            self._log(EntryKind.FAULT, fault="omit_frame", frame=frame)
+            return
         if self._queue.qsize() >= self._limit:
             self._on_slow()
             return

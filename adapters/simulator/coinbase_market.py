@@ -100,14 +100,16 @@ class ProductMarket:
         # A day has 1,440 minutes and a ticker is told at every trade: the sum is made once a second and kept up.
         self._day: tuple[int, Candle | None] = (-1, None)
 
-    def quote(self, quote: Quote, wire_ns: int) -> list[Json]:
-        """Take a new book; return the level2 updates that lead to it."""
-        updates = [
+    def updates(self, quote: Quote, wire_ns: int) -> list[Json]:
+        """Return the level2 updates that lead from the book as it is to a new one."""
+        return [
             *_differences("bid", self.bids, quote.bids, wire_ns),
             *_differences("offer", self.asks, quote.asks, wire_ns),
         ]
+
+    def show(self, quote: Quote, wire_ns: int) -> None:
+        """Take a new book."""
         self.bids, self.asks, self.quoted_ns = quote.bids, quote.asks, wire_ns
-        return updates
 
     def trade(self, trade: Trade, wire_ns: int) -> Print:
         """Take a trade and return it with its id."""

@@ -18,7 +18,7 @@ from adapters.simulator.clock import ClockMode
 from adapters.simulator.coinbase_account import AccountDesk
 from adapters.simulator.coinbase_auth import Keyring
 from adapters.simulator.coinbase_desk import OrderDesk
-from adapters.simulator.coinbase_market import STREAMED_SECS
+from adapters.simulator.coinbase_market import STREAMED_SECS, ProductMarket
 from adapters.simulator.coinbase_orders import Record
 from adapters.simulator.coinbase_public import PublicDesk, Shelf
 from adapters.simulator.coinbase_sessions import Endpoint, Session, error_frame, frame_of
@@ -267,17 +267,23 @@ class Streams:
         if market is None:
             return
         if isinstance(tick, Quote):
-            updates = market.quote(tick, wire_ns)
-            if updates:
-                event = {"type": "update", "product_id": tick.symbol, "updates": updates}
-                for line in self._who_wants("level2", tick.symbol):
-                    line.tell("level2", [event])
+            self._on_quote(market, tick, wire_ns)
             return
-        row = market.trade(tick, wire_ns).row(tick.symbol)
+        trade = market.trade(tick, wire_ns)
         for line in self._who_wants("market_trades", tick.symbol):
-            line.trades.append(row)
+            line.trades.append(trade.row(tick.symbol))
         for line in self._who_wants("ticker", tick.symbol):
             line.tell("ticker", [{"type": "update", "tickers": self._tickers("ticker", (tick.symbol,))}])
+
+    def _on_quote(self, market: ProductMarket, quote: Quote, wire_ns: int) -> None:
+        lines = self._who_wants("level2", quote.symbol)
+        # Most of a long tape is played before anybody listens, and differences are dear.
+        updates = market.updates(quote, wire_ns) if lines else []
+        market.show(quote, wire_ns)
+        if updates:
+            event = {"type": "update", "product_id": quote.symbol, "updates": updates}
+            for line in lines:
+                line.tell("level2", [event])
 
     def _who_wants(self, channel: str, product_id: str | None = None) -> list[SessionLine]:
         return [line for line in self._open if line.session.wants(channel, product_id)]

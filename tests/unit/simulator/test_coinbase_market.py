@@ -50,7 +50,9 @@ def test_updates_lead_from_any_book_to_the_next(books):
     for bid_side, ask_side in books:
         bid_levels = [Level(p, s) for p, s in sorted(bid_side.items(), reverse=True)]
         ask_levels = [Level(p, s) for p, s in sorted(ask_side.items())]
-        applied(book, market.quote(quote(bid_levels, ask_levels), 0))
+        shown = quote(bid_levels, ask_levels)
+        applied(book, market.updates(shown, 0))
+        market.show(shown, 0)
         assert book == applied({"bid": {}, "offer": {}}, market.snapshot())
         assert set(book["bid"]) == {str(price) for price in bid_side}
 
@@ -93,7 +95,7 @@ def test_history_comes_before_the_first_trade():
 @pytest.mark.parametrize("has_best", [True, False])
 def test_the_batched_ticker_has_no_best_prices(has_best):
     market = ProductMarket("BTC-USD")
-    market.quote(quote(levels(("99", "1")), levels(("101", "2"))), 0)
+    market.show(quote(levels(("99", "1")), levels(("101", "2"))), 0)
     assert market.ticker(0, has_best=has_best)["price"] == "100"
     market.trade(trade("101"), 0)
     row = market.ticker(1, has_best=has_best)

@@ -15,6 +15,7 @@ from nautilus_qs.cli.explain import explain
 from nautilus_qs.cli.options import JsonFlag, NoProgress, Overrides, TimeRange, merged
 from nautilus_qs.cli.regime import regime
 from nautilus_qs.cli.runs import runs_app
+from nautilus_qs.cli.sim import sim
 from nautilus_qs.errors import QsError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.add_typer(config_app, name="config")
 app.command(name="explain")(explain)
 app.command(name="regime")(regime)
 app.command(name="doctor")(doctor)
+app.command(name="sim")(sim)
 
 SPREAD_OPTION = "--strategy-list"
 

@@ -18,21 +18,18 @@ import msgspec
 from adapters.simulator.coinbase_configurations import (
     BadRequestError,
     Configuration,
-    Force,
     Kind,
     read_configuration,
-    read_number,
     ticket_of,
     written,
 )
-from adapters.simulator.coinbase_orders import Edit, Record, Writer
+from adapters.simulator.coinbase_orders import Record, Writer
 from adapters.simulator.coinbase_public import Product, Shelf
-from adapters.simulator.coinbase_refusals import RefusedError, cancel_failure, edit_failure, refused
+from adapters.simulator.coinbase_refusals import RefusedError, cancel_failure, refused
 from adapters.simulator.coinbase_requests import PREFIX
 from adapters.simulator.coinbase_wire import Json, number, time_text
 from adapters.simulator.desk import Desk
 from adapters.simulator.exchange import (
-    Changes,
     Event,
     EventKind,
     Order,
@@ -41,7 +38,6 @@ from adapters.simulator.exchange import (
     Status,
     Ticket,
 )
-from adapters.simulator.faults import FaultKind, Occurrence
 from adapters.simulator.tape import Side
 
 CREATE = f"POST {PREFIX}/orders"
@@ -112,6 +108,14 @@ class OrderDesk:
         """Have every change of a record told, with the exchange's event where there is one."""
         self._listeners.append(listener)
 
+    def find(self, order_id: str) -> Record | None:
+        """Return an order by its id, None if there is none or the venue has lost it."""
+        return self.records.get(order_id) if self.exchange.order(order_id) is not None else None
+
+    def open_records(self) -> list[Record]:
+        """Return the orders that are not final, oldest first."""
+        return [record for record in self.records.values() if not record.is_final and self.find(record.order_id)]
+
     # What the exchange tells.
 
     def _on_event(self, event: Event) -> None:
@@ -120,10 +124,10 @@ class OrderDesk:
             record = self._enter(event.order)
             # The exchange begins with an order that works; this venue says before that it has it.
             record.order.status = Status.PENDING_NEW
-            self._tell(record, None)
+            self.tell(record)
         if event.kind is EventKind.CANCELED and record.is_cancel_queued and not record.is_final:
             # The exchange cancels at once; this venue says first that it will.
-            self._tell(record, None)
+            self.tell(record)
         record.order = event.order
         if event.fill is not None:
             record.fills.append(event.fill)
@@ -134,9 +138,10 @@ class OrderDesk:
             with contextlib.suppress(RuntimeError):
                 # The context is a new one: in a request's, frames would wait for an answer that is gone.
                 asyncio.get_running_loop().call_soon(self.settle, context=Context())
-        self._tell(record, event)
+        self.tell(record, event)
 
-    def _tell(self, record: Record, event: Event | None) -> None:
+    def tell(self, record: Record, event: Event | None = None) -> None:
+        """Tell the listeners of a record that changed, with the exchange's event where there is one."""
         for listener in self._listeners:
             listener(record, event)
 
@@ -189,18 +194,18 @@ class OrderDesk:
         }
         draft = Draft(self.shelf.get(parent.product_id), read_configuration(configuration), request, parent.order_id)
         try:
-            child = self._submit(draft)
+            child = self._submit(draft, where="attached order")
         except (RefusalError, RefusedError):
             # The venue has no way to tell either: the parent is filled and unprotected.
             return
         parent.attached_order_id = child.order_id
 
-    def _submit(self, draft: Draft) -> Record:
+    def _submit(self, draft: Draft, *, where: str = CREATE) -> Record:
         ticket = self._ticket(draft)
         self.shelf.follow(self.clock.now_ns())
         self._drafts[ticket.client_id] = draft
         try:
-            order = self.desk.submit(ticket, where=CREATE)
+            order = self.desk.submit(ticket, where=where)
         finally:
             self._drafts.pop(ticket.client_id, None)
         return self.records[order.id]
@@ -235,10 +240,10 @@ class OrderDesk:
             The body cannot be read.
 
         """
-        client_id = _text(request, "client_order_id")
-        known = self._by_client.get(client_id)
-        if known is not None and known in self.records:
-            return self._created_before(self.records[known], request)
+        client_id = text_of(request, "client_order_id")
+        known = self.find(self._by_client.get(client_id, ""))
+        if known is not None:
+            return self._created_before(known, request)
         try:
             record = self._submit(self._draft(request))
         except RefusalError as error:
@@ -282,13 +287,13 @@ class OrderDesk:
                 raise RefusedError("PREVIEW_INVALID_ORDER_CONFIG", f"nothing can be attached to {asked.name}")
             sized = msgspec.structs.replace(bracket, base_size=Decimal(1))
             self._check_attached(sized, request)
-        product = self.shelf.find(_text(request, "product_id"))
+        product = self.shelf.find(text_of(request, "product_id"))
         if product is None:
             raise RefusedError("PREVIEW_INVALID_PRODUCT_ID", "Invalid product_id")
         return Draft(product, asked, request)
 
     def _check_attached(self, bracket: Configuration, request: Json) -> None:
-        product = self.shelf.find(_text(request, "product_id"))
+        product = self.shelf.find(text_of(request, "product_id"))
         if product is not None:
             side = _side(request).opposite
             ticket_of(bracket, client_id="x", listing=product.listing, side=side, venue_ns=self.clock.venue_ns)
@@ -313,7 +318,7 @@ class OrderDesk:
 
     def cancel(self, order_id: str) -> Json:
         """Ask for an order's end; success means that this was queued, and the order may fill until it is done."""
-        record = self.records.get(order_id)
+        record = self.find(order_id)
         failure = _cancel_failure(record)
         if not failure and record is not None:
             failure = self._end(record)
@@ -334,90 +339,16 @@ class OrderDesk:
         self.settle()
         return ""
 
-    def edit(self, request: Json) -> Json:
-        """Change price and size of a working order; both must be given, the size is the total.
 
-        Raises
-        ------
-        BadRequestError
-            The body cannot be read.
+def text_of(request: Json, name: str) -> str:
+    """Return a text of a body.
 
-        """
-        try:
-            record, changes = self.check_edit(request)
-            if self._is_dropped_later(record):
-                return {"success": True, "errors": []}
-            self.desk.replace(record.order_id, changes, where=EDIT)
-        except RefusalError as error:
-            return _not_edited(*edit_failure(error))
-        except EditError as error:
-            return _not_edited(str(error), "")
-        record.edits.append(Edit(changes.limit_price, changes.qty, self.clock.now_ns()))
-        self.settle()
-        return {"success": True, "errors": []}
+    Raises
+    ------
+    BadRequestError
+        It is missing, empty or no text.
 
-    def _is_dropped_later(self, record: Record) -> bool:
-        """Whether a fault lets an edit be queued first and refused after its seconds."""
-        occurrence = Occurrence(
-            venue=self.desk.venue, where=EDIT, order_ids=(record.order_id,), client_ids=(record.client_order_id,)
-        )
-        fault = self.desk.market.faults.first(occurrence, FaultKind.REJECT_ORDER)
-        if fault is None:
-            return False
-        record.is_edit_queued = True
-        self._tell(record, None)
-        loop = asyncio.get_running_loop()
-        loop.call_later(fault.secs, self._drop_edit, record, context=Context())
-        return True
-
-    def _drop_edit(self, record: Record) -> None:
-        if record.is_edit_queued:
-            record.is_edit_queued = False
-            self._tell(record, None)
-
-    def check_edit(self, request: Json) -> tuple[Record, Changes]:
-        """Return the order that an edit means and what it changes.
-
-        Raises
-        ------
-        BadRequestError
-            The body cannot be read.
-        EditError
-            The venue would not take it.
-
-        """
-        record = self.records.get(_text(request, "order_id"))
-        if record is None:
-            raise EditError("ORDER_NOT_FOUND")
-        if record.asked.quote_size is not None:
-            raise EditError("SIZE_IN_QUOTE_EDITS_NOT_ALLOWED")
-        if record.asked.kind not in _EDITABLE or record.asked.force is not Force.GTC:
-            raise EditError("ONLY_LIMIT_ORDER_EDITS_SUPPORTED")
-        if record.is_final or record.is_cancel_queued:
-            raise EditError("ONLY_OPEN_ORDERS_CAN_BE_EDITED")
-        if record.is_edit_queued:
-            raise EditError("ORDER_IS_ALREADY_BEING_REPLACED")
-        return record, self._changes(request, record)
-
-    def _changes(self, request: Json, record: Record) -> Changes:
-        listing = self.exchange.listings[record.order.symbol]
-        if not request.get("price"):
-            raise EditError("INVALID_EDITED_PRICE")
-        # A size that is left out is read as zero.
-        if not request.get("size"):
-            raise EditError("CANNOT_EDIT_TO_BELOW_FILLED_SIZE" if record.order.filled_qty else "INVALID_EDITED_SIZE")
-        size, price = read_number(request["size"], "size"), read_number(request["price"], "price")
-        stop = read_number(request["stop_price"], "stop_price") if request.get("stop_price") else None
-        if size % listing.qty_increment or size < listing.min_qty:
-            raise EditError("INVALID_EDITED_SIZE")
-        return Changes(qty=size, limit_price=price, stop_price=stop)
-
-
-class EditError(Exception):
-    """The venue does not take an edit; the text is its name for that."""
-
-
-def _text(request: Json, name: str) -> str:
+    """
     value = request.get(name)
     if not isinstance(value, str) or not value:
         raise BadRequestError(f"{name} is required")
@@ -426,7 +357,7 @@ def _text(request: Json, name: str) -> str:
 
 def _side(request: Json) -> Side:
     try:
-        return Side[_text(request, "side")]
+        return Side[text_of(request, "side")]
     except KeyError as error:
         raise BadRequestError(f"invalid side {request.get('side')}") from error
 
@@ -468,7 +399,3 @@ def _not_created(request: Json, error: RefusedError, *, reason: Reason | None = 
         },
         "order_configuration": request.get("order_configuration"),
     }
-
-
-def _not_edited(edit: str, preview: str) -> Json:
-    return {"success": False, "errors": [{"edit_failure_reason": edit, "preview_failure_reason": preview}]}

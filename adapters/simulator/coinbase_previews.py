@@ -6,7 +6,8 @@ from uuid import uuid4
 import msgspec
 
 from adapters.simulator.coinbase_configurations import Kind
-from adapters.simulator.coinbase_desk import EditError, OrderDesk
+from adapters.simulator.coinbase_desk import OrderDesk
+from adapters.simulator.coinbase_edits import EditError, Edits
 from adapters.simulator.coinbase_refusals import RefusedError
 from adapters.simulator.coinbase_wire import Json, number
 from adapters.simulator.exchange import Order
@@ -33,13 +34,14 @@ class Previews:
 
     Parameters
     ----------
-    desk
-        The orders.
+    desk, edits
+        The orders, and who changes them.
 
     """
 
-    def __init__(self, desk: OrderDesk) -> None:
+    def __init__(self, desk: OrderDesk, edits: Edits) -> None:
         self._desk = desk
+        self._edits = edits
 
     def order(self, request: Json) -> Json:
         """Return what an order would come to, or in `errs` why it may not be.
@@ -68,7 +70,7 @@ class Previews:
 
         """
         try:
-            record, changes = self._desk.check_edit(request)
+            record, changes = self._edits.check(request)
         except EditError as error:
             failure = {"edit_failure_reason": str(error), "preview_failure_reason": ""}
             return self._totals(None, None) | {"errors": [failure]}

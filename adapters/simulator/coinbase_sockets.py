@@ -240,10 +240,8 @@ class Streams:
             yield from self._user_snapshots(product_ids)
 
     def _user_snapshots(self, product_ids: tuple[str, ...]) -> Iterable[list[Json]]:
-        is_asked = [record for record in self._orders.records.values() if not record.is_final]
-        if product_ids:
-            is_asked = [record for record in is_asked if record.stream_product_id in product_ids]
-        rows = [self._row(record) for record in is_asked]
+        wanted = [r for r in self._orders.open_records() if not product_ids or r.stream_product_id in product_ids]
+        rows = [self._row(record) for record in wanted]
         for start in range(0, max(len(rows), 1), SNAPSHOT_ORDERS):
             positions: Json = {"perpetual_futures_positions": [], "expiring_futures_positions": []}
             batch = rows[start : start + SNAPSHOT_ORDERS]

@@ -16,6 +16,7 @@ from adapters.simulator.coinbase_account import AccountDesk
 from adapters.simulator.coinbase_auth import ApiKey, Keyring, issue_key
 from adapters.simulator.coinbase_configurations import BadRequestError
 from adapters.simulator.coinbase_desk import OrderDesk
+from adapters.simulator.coinbase_edits import Edits
 from adapters.simulator.coinbase_orders import Writer
 from adapters.simulator.coinbase_previews import Previews
 from adapters.simulator.coinbase_public import MOST_CANDLES, PublicDesk, Shelf
@@ -142,7 +143,8 @@ class CoinbaseVenue:
         )
         self._account = AccountDesk(self.orders, portfolio_id=self.portfolio_id)
         self._public = PublicDesk(self.shelf, self._now_ns, most_candles=settings.most_candles)
-        self._previews = Previews(self.orders)
+        self._edits = Edits(self.orders)
+        self._previews = Previews(self.orders, self._edits)
         routes = (*self._account.routes(), *self._public.routes(), *self._order_routes())
         self.router = Router(routes, self.keyring, self.now_secs)
         self.private_pace = Pace(settings.private_per_second)
@@ -183,7 +185,7 @@ class CoinbaseVenue:
         return (
             Route("POST", "/orders", lambda request: self.orders.create(dict(request.body)), "trade"),
             Route("POST", "/orders/preview", lambda request: self._previews.order(request.body)),
-            Route("POST", "/orders/edit", lambda request: self.orders.edit(request.body), "trade"),
+            Route("POST", "/orders/edit", lambda request: self._edits.edit(request.body), "trade"),
             Route("POST", "/orders/edit_preview", lambda request: self._previews.edit(request.body)),
             Route("POST", "/orders/batch_cancel", self._batch_cancel, "trade"),
         )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from adapters.simulator.clock import VenueClock
@@ -682,26 +683,65 @@ def test_times_are_told_in_three_forms(house):
 # From outside.
 
 
-def test_an_order_from_elsewhere_is_seen_like_ones_own(house):
+@pytest.mark.parametrize(
+    ("fields", "configuration"),
+    [
+        ({"type": "limit", "limit_price": "48000"}, {"limit_limit_gtc": {"limit_price": "48000"}}),
+        (
+            {"type": "limit", "limit_price": "48000", "is_post_only": True},
+            {"limit_limit_gtc": {"limit_price": "48000", "post_only": True}},
+        ),
+        (
+            {"type": "limit", "limit_price": "48000", "time_in_force": "gtd", "expires_ns": START_NS + 60 * 10**9},
+            {"limit_limit_gtd": {"limit_price": "48000", "end_time": "2026-09-21T14:14:20.000000Z"}},
+        ),
+        (
+            {"type": "stop_limit", "limit_price": "51000", "stop_price": "50500"},
+            {
+                "stop_limit_stop_limit_gtc": {
+                    "limit_price": "51000",
+                    "stop_price": "50500",
+                    "stop_direction": "STOP_DIRECTION_STOP_UP",
+                }
+            },
+        ),
+        (
+            {"type": "trigger_bracket", "side": "sell", "limit_price": "52000", "stop_price": "48000"},
+            {"trigger_bracket_gtc": {"limit_price": "52000", "stop_trigger_price": "48000"}},
+        ),
+    ],
+)
+def test_an_order_from_elsewhere_is_seen_like_ones_own(house, fields, configuration):
+    whole = {"client_id": "ui", "symbol": BTC, "side": "buy", "time_in_force": "gtc", "qty": "0.1"} | fields
+    ticket = msgspec.convert(whole, Ticket, strict=False)
+    house.venue.desk.exchange.submit(ticket, house.market.clock.stamp_ns(), is_outside=True)
+    (order,) = house.get("/orders/historical/batch", order_status="OPEN")["orders"]
+    ((name, told),) = order["order_configuration"].items()
+    assert {name: told} == {name: configuration[name] | {"base_size": "0.1"}}
+    assert house.cancel(order["order_id"])[0]["success"]
+
+
+def test_a_market_order_from_elsewhere_is_told_in_quote_currency(house):
     ticket = Ticket(
         client_id="ui",
         symbol=BTC,
         side=Side.BUY,
-        type=OrderType.LIMIT,
-        time_in_force=TimeInForce.GTC,
-        qty=dec("0.1"),
-        limit_price=dec(48000),
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IOC,
+        notional=dec(100),
     )
     house.venue.desk.exchange.submit(ticket, house.market.clock.stamp_ns(), is_outside=True)
-    (order,) = house.get("/orders/historical/batch", order_status="OPEN")["orders"]
-    assert order["order_configuration"] == {"limit_limit_gtc": {"base_size": "0.1", "limit_price": "48000"}}
-    assert house.cancel(order["order_id"])[0]["success"]
+    (order,) = house.get("/orders/historical/batch", order_status="FILLED")["orders"]
+    assert order["order_configuration"] == {"market_market_ioc": {"quote_size": "100"}}
 
 
 def test_a_forgotten_order_is_unknown(house):
     order_id = house.limit("c")
     house.venue.desk.exchange.forget(order_id)
     assert house.ask("GET", f"/orders/historical/{order_id}").status == 404
+    assert house.cancel(order_id)[0]["failure_reason"] == "UNKNOWN_CANCEL_ORDER"
+    assert house.venue.orders.open_records() == []
+    assert house.limit("c") != order_id
 
 
 def test_a_late_fill_is_told_after_the_end(house):

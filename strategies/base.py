@@ -16,7 +16,7 @@ from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge.features import features_for
 from nautilus_qs.bridge.plain_bars import PlainBars
 from nautilus_qs.bridge.raw import raw_of
-from nautilus_qs.bridge.rounding import stop_price, target_price
+from nautilus_qs.bridge.rounding import order_tick, stop_price, target_price
 from nautilus_qs.desk.ids import make_decision_id
 from nautilus_qs.domain import Proposal, Signal, Verdict
 from nautilus_qs.errors import ConfigError, DataError
@@ -204,10 +204,10 @@ class RuleStrategy(PlainBars, Strategy):
     def _propose_entry(self, slot: Slot, signal: Signal, ts: int) -> None:
         if signal.stop_px is None:
             raise DataError(f"an entry needs a stop, {self.tag} gave none for {slot.instrument_id}")
-        increment = slot.instrument.price_increment.as_decimal()
-        stop_px = stop_price(signal.stop_px, increment, signal.side)
-        target = signal.target_px
-        target_px = None if target is None else float(target_price(target, increment, signal.side))
+        stop_px = stop_price(signal.stop_px, order_tick(slot.instrument, signal.stop_px), signal.side)
+        target_px = signal.target_px
+        if target_px is not None:
+            target_px = float(target_price(target_px, order_tick(slot.instrument, target_px), signal.side))
         slot.phase = Phase.PROPOSED
         slot.stop_px = stop_px
         self._propose(slot, msgspec.structs.replace(signal, stop_px=float(stop_px), target_px=target_px), ts)

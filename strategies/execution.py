@@ -20,7 +20,7 @@ from nautilus_trader.model.identifiers import ClientOrderId, PositionId
 
 from nautilus_qs.bridge import messages as bus
 from nautilus_qs.bridge import orders as legs
-from nautilus_qs.bridge.rounding import price_of, stop_price, target_price
+from nautilus_qs.bridge.rounding import order_tick, price_of, stop_price, target_price
 from nautilus_qs.desk.ids import Leg, client_order_id
 from nautilus_qs.domain import Action, Side, Verdict
 from strategies.slot import Phase, Slot
@@ -66,7 +66,7 @@ class Execution:
 
     def _enter(self, slot: Slot, verdict: Verdict) -> None:
         strategy, signal = self._strategy, verdict.proposal.signal
-        increment = slot.instrument.price_increment.as_decimal()
+        stop_px, target_px = signal.stop_px or 0.0, signal.target_px
         slot.phase = Phase.ENTERING
         slot.decision_id = verdict.proposal.decision_id
         slot.ts_batch = verdict.proposal.ts_batch
@@ -75,9 +75,10 @@ class Execution:
         slot.regime = verdict.regime.value
         # The desk may have widened the stop; whatever trails it is widened alike.
         asked = abs(signal.reference_px - float(slot.stop_px or 0))
-        slot.stop_px = slot.initial_stop = stop_price(signal.stop_px or 0.0, increment, signal.side)
+        slot.stop_px = slot.initial_stop = stop_price(stop_px, order_tick(slot.instrument, stop_px), signal.side)
         multiple = abs(signal.reference_px - float(slot.stop_px)) / asked if asked > 0 else 1.0
-        slot.target_px = None if signal.target_px is None else target_price(signal.target_px, increment, signal.side)
+        if target_px is not None:
+            slot.target_px = target_price(target_px, order_tick(slot.instrument, target_px), signal.side)
         slot.stop_id = client_order_id(slot.decision_id, Leg.STOP)
         slot.trail = strategy.rule.trail(signal.side, float(slot.stop_px), multiple=multiple)
         order_list = legs.bracket(
@@ -105,8 +106,8 @@ class Execution:
 
     def ratchet(self, slot: Slot, ts: int) -> None:
         """Move the resting stop after a closed bar, towards the price only."""
-        increment = slot.instrument.price_increment.as_decimal()
-        moved = stop_price(slot.trail.update(slot.features.stop_inputs), increment, slot.side)
+        trailing = slot.trail.update(slot.features.stop_inputs)
+        moved = stop_price(trailing, order_tick(slot.instrument, trailing), slot.side)
         if slot.trail.is_breached:
             # No venue rests a stop at or beyond the market: the position is closed at the next open instead.
             self.leave(slot, "trailing_stop")

@@ -3,9 +3,12 @@
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from nautilus_trader.model.enums import AssetClass
 from nautilus_trader.model.objects import Price, Quantity
 
 from nautilus_qs.domain import Side
+
+_CENT = Decimal("0.01")
 
 
 def quantity_of(instrument: Any, quantity: Decimal) -> Quantity:
@@ -13,6 +16,16 @@ def quantity_of(instrument: Any, quantity: Decimal) -> Quantity:
     increment = instrument.size_increment.as_decimal()
     lots = (quantity / increment).to_integral_value(rounding=ROUND_FLOOR)
     return Quantity.from_str(f"{(lots * increment).quantize(increment):f}")
+
+
+def order_tick(instrument: Any, px: Decimal | float) -> Decimal:
+    """Return the price grid on which an order at `px` may lie.
+
+    In the United States a share that costs a dollar or more is ordered in cents (Regulation NMS, Rule 612), though its
+    prints and fills, and so the instrument, have four decimals.
+    """
+    increment: Decimal = instrument.price_increment.as_decimal()
+    return max(increment, _CENT) if px >= 1 and instrument.asset_class == AssetClass.EQUITY else increment
 
 
 def tick_floor(px: Decimal | float, increment: Decimal) -> Decimal:

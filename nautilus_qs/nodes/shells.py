@@ -25,7 +25,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     sink, sink_args
         Where the recorder writes, as ``module:Class`` and its keywords.
     entry_time_in_force
-        Of entries. Real venues want a group of orders to live equally long, and their protective legs must outlive the day.
+        Of entries. A venue wants a group of orders to live equally long, and protective legs must outlive the day.
     mark_every_secs
         See :class:`actors.equity.EquityActorConfig`.
     max_mark_age_secs

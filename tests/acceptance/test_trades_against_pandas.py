@@ -17,7 +17,7 @@ from tests.runs import LIMITS_OFF, STRATEGIES, run_config, tables_of
 SYMBOLS = ("SPY", "QQQ", "AAPL", "MSFT")
 FIRST, LAST = "2015-01-01", "2024-12-31"
 WARMUP_DAYS = 400
-TICK = 0.0001
+TICK = 0.01  # of an order in shares that cost a dollar or more
 # ATRs to stop and target: the strategy's own, so wide that it is mostly the rule that leaves, and so tight that many a
 # bar reaches both.
 DISTANCES = {"default": (None, None), "wide": (8.0, 12.0), "tight": (0.4, 0.4)}

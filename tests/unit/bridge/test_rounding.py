@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
-from nautilus_qs.bridge.rounding import price_of, quantity_of, stop_price, target_price, tick_ceil, tick_floor
+from catalog.instruments import InstrumentSpec, Kind, build_instrument
+from nautilus_qs.bridge.rounding import (
+    order_tick,
+    price_of,
+    quantity_of,
+    stop_price,
+    target_price,
+    tick_ceil,
+    tick_floor,
+)
 from nautilus_qs.domain import Side
 
 INCREMENTS = st.sampled_from([Decimal("0.01"), Decimal("0.0001"), Decimal("0.05"), Decimal(1)])
@@ -52,3 +61,17 @@ def test_quantity_any_decimal_is_rounded_towards_zero(quantity: Decimal) -> None
 def test_price_on_the_grid_has_the_instruments_precision() -> None:
     instrument = TestInstrumentProvider.equity("AAPL", "X")
     assert str(price_of(instrument, Decimal("10.5"))) == "10.50"
+
+
+@pytest.mark.parametrize(
+    ("iid", "kind", "px", "tick"),
+    [
+        ("AAA.X", Kind.STOCK, 1.0, "0.01"),
+        ("AAA.X", Kind.INDEX, 250.0, "0.01"),
+        ("AAA.X", Kind.STOCK, 0.9999, "0.0001"),
+        ("BTC-USD.X", Kind.CRYPTO, 50_000.0, "0.0001"),
+    ],
+)
+def test_order_tick_is_a_cent_for_shares_from_a_dollar_on(iid: str, kind: Kind, px: float, tick: str) -> None:
+    instrument = build_instrument(InstrumentSpec(instrument_id=iid, kind=kind, sector="s", price_decimals=4))
+    assert order_tick(instrument, px) == Decimal(tick)

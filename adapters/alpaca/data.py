@@ -94,6 +94,7 @@ class AlpacaDataClient(LiveMarketDataClient):
         self._closes: dict[date, time] = {}
         self._news_types: list[DataType] = []
         self._stale: set[str] = set()
+        self._up: set[str] = set()
 
     def _stream(self, name: str, url: str, credentials: Credentials) -> DataStream:
         return DataStream(
@@ -290,6 +291,7 @@ class AlpacaDataClient(LiveMarketDataClient):
             await stream.restore_missing()
 
     async def _on_up(self, name: str, connection: int) -> None:
+        self._up.add(name)
         self._notify(NoticeKind.STREAM_UP, f"{name}: connection {connection}")
         if connection > 1 and name != _NEWS:
             await self._fill_gap(name)
@@ -297,7 +299,10 @@ class AlpacaDataClient(LiveMarketDataClient):
     def _on_down(self, name: str, reason: str) -> None:
         if reason != "stopped":
             self._log.warning(f"stream down: name={name} reason={reason}")
-            self._notify(NoticeKind.STREAM_DOWN, f"{name}: {reason}")
+            # Attempts that fail come here, too; the stream is lost once.
+            if name in self._up:
+                self._notify(NoticeKind.STREAM_DOWN, f"{name}: {reason}")
+        self._up.discard(name)
 
     def _on_refused(self, name: str, reason: str) -> None:
         self._notify(NoticeKind.STALE, f"{name}: the venue refuses: {reason}")

@@ -58,6 +58,7 @@ _SECOND_LOOK_SECS: Final = 5.0
 _LOOKUP_SECS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 5.0)
 _CANCEL_TRIES: Final = 6
 _START_SECS: Final = 15.0
+_RESTORED_SECS: Final = 5.0
 
 
 class AlpacaExecutionClient(AlpacaReporter):
@@ -152,7 +153,7 @@ class AlpacaExecutionClient(AlpacaReporter):
             ):
                 track = self._tracks.restore(order, self._marks)
                 if track.is_unresolved:
-                    self._keep(self._resolve_submission(track), "lookup")
+                    self._keep(self._resolve_restored(track), "lookup")
         for track in self._tracks:
             head = track.order.parent_order_id and self._tracks.by_client_id(track.order.parent_order_id.value)
             if head:
@@ -171,11 +172,20 @@ class AlpacaExecutionClient(AlpacaReporter):
             await self._recover(since_ns)
 
     def _on_down(self, reason: str) -> None:
-        self._is_up.clear()
-        self._down_ns = self._clock.timestamp_ns()
+        # Attempts that fail come here, too: the gap began when the stream was lost.
+        if self._is_up.is_set():
+            self._is_up.clear()
+            self._down_ns = self._clock.timestamp_ns()
+            if reason != "stopped":
+                self._notify(NoticeKind.STREAM_DOWN, reason)
         if reason != "stopped":
             self._log.warning(f"trade stream down: reason={reason}")
-            self._notify(NoticeKind.STREAM_DOWN, reason)
+
+    async def _resolve_restored(self, track: Track) -> None:
+        # The engine reconciles after the connection; what it has not found by then is looked up.
+        await asyncio.sleep(_RESTORED_SECS)
+        if track.is_unresolved:
+            await self._resolve_submission(track)
 
     # -- submit --------------------------------------------------------------------------------------------------------
 

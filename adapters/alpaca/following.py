@@ -37,6 +37,7 @@ from adapters.alpaca.providers import AlpacaInstrumentProvider
 from adapters.alpaca.tracks import Track, Tracks, legs_by_role
 from adapters.transport.counters import Counters
 from adapters.transport.errors import (
+    RefusedError,
     UnauthorizedError,
     VenueError,
 )
@@ -46,6 +47,7 @@ _PARK_SECS: Final = 1.5
 _MAX_PARKED: Final = 1_000
 CONFIRM_SECS: Final = 1.0
 _EXPIRE_TRIES: Final = 7
+_DROP_TRIES: Final = 20
 
 
 class AlpacaFollower(LiveExecutionClient):
@@ -92,6 +94,9 @@ class AlpacaFollower(LiveExecutionClient):
         return self.create_task(work, log_msg=f"alpaca-{name}")
 
     async def _send_cancel(self, track: Track) -> None:
+        raise NotImplementedError
+
+    async def _report_position(self, instrument_id: Any) -> None:
         raise NotImplementedError
 
     def _track_of(self, client_order_id: Any) -> Track | None:
@@ -158,6 +163,13 @@ class AlpacaFollower(LiveExecutionClient):
         self, track: Track, order: Order, *, at_ns: int | None = None, execution: TradeUpdate | None = None
     ) -> None:
         """Tell the engine what an order of the venue says that it has not been told."""
+        if track.is_dead and not track.is_accepted:
+            self._on_given_up(track, order)
+            return
+        if not self._is_of(track, order):
+            self.counters.add("nqs_payloads_refused", reason="order_id_unrelated")
+            self._keep(self._refresh(track), "refresh")
+            return
         moment = at_ns or order.updated_ns or self._clock.timestamp_ns()
         self._acknowledge(track, order, moment)
         self._book(track, order, moment, execution)
@@ -169,6 +181,40 @@ class AlpacaFollower(LiveExecutionClient):
                 self._replay(leg_order.id)
         self._requantify(track, order, moment)
         self._conclude(track, order, moment)
+
+    def _is_of(self, track: Track, order: Order) -> bool:
+        """Whether an id of the venue is one of the track's, or of an order that replaces one of them."""
+        return (
+            not track.venue_ids
+            or self._tracks.by_venue_id(order.id) is track
+            or (order.replaces in track.venue_ids)
+            or track.is_unresolved
+        )
+
+    def _on_given_up(self, track: Track, order: Order) -> None:
+        """Deal with an order that was rejected here after its grace, and that lives at the venue all the same.
+
+        The engine takes nothing of it any more: it is cancelled, and what it has filled is told as a position.
+        """
+        if order.state is OrderState.REJECTED:
+            return
+        if order.id not in track.venue_ids:
+            self._tracks.give_id(track, order.id)
+            self._notify(NoticeKind.UNRESOLVED, "an order that was given up lives at the venue: it is cancelled", track)
+            self._keep(self._drop(track, order.id), "drop")
+        if order.filled > 0:
+            self._keep(self._report_position(track.instrument_id), "position")
+
+    async def _drop(self, track: Track, venue_id: str) -> None:
+        for _ in range(_DROP_TRIES):
+            try:
+                await self._http.cancel(venue_id)
+                return
+            except RefusedError:
+                return  # it is over already
+            except VenueError as error:
+                self._log.error(f"order not cancelled: client_order_id={track.client_order_id} error={error}")
+                await asyncio.sleep(CONFIRM_SECS)
 
     def _acknowledge(self, track: Track, order: Order, moment: int) -> None:
         if order.id not in track.venue_ids:

@@ -6,6 +6,7 @@ and every call a deadline around it. Numbers go out as text, since the SDK's mod
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from random import Random
 from time import monotonic, time
 from typing import Any, Final
@@ -21,7 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from adapters.alpaca.config import Credentials
-from adapters.alpaca.parsing import parse_error
+from adapters.alpaca.parsing import ParseError, parse_error, parse_time_ns
 from adapters.transport.budget import RateBudget
 from adapters.transport.counters import Counters
 from adapters.transport.errors import (
@@ -171,13 +172,12 @@ class AlpacaHttp:
         for _ in range(_MAX_PAGES):
             params = {"status": status, "limit": PAGE_ORDERS, "direction": "asc", "nested": True}
             page = _list(await self._read("/orders", {**params, "after": after} if after else params))
-            # Several orders may share the last time of a page: what was seen already says that there is no more.
             new = [row for row in page if isinstance(row, dict) and str(row.get("id")) not in seen]
             found.extend(new)
             seen.update(str(row.get("id")) for row in new)
             if len(page) < PAGE_ORDERS or not new:
                 return found
-            after = str(new[-1].get("submitted_at") or "")
+            after = _just_before(new[-1].get("submitted_at"))
         raise AmbiguousError("the list of orders has no end")
 
     async def fills(self, *, after: str = "") -> list[Any]:
@@ -279,6 +279,11 @@ class AlpacaHttp:
                 if attempt == _LIMITED_TRIES:
                     raise
                 await asyncio.sleep(limited.retry_after_secs * self._rng.uniform(1.0, 1.3))
+            except VenueError:
+                raise
+            except Exception as error:  # noqa: BLE001  callers conclude from these errors alone
+                self._counters.add("nqs_calls_failed", reason=type(error).__name__)
+                raise AmbiguousError(type(error).__name__) from None
         raise AssertionError  # the loop returns or raises
 
     async def _await_budget(self, budget: RateBudget, *, urgent: bool) -> None:
@@ -355,6 +360,16 @@ def _retry_after(error: APIError) -> float:
             secs -= time()
         return min(30.0, max(0.25, secs))
     return 1.0
+
+
+def _just_before(submitted_at: object) -> str:
+    # Several orders may share the time that a page ends at, and `after` leaves it out: the next page overlaps.
+    try:
+        moment_ns = parse_time_ns(submitted_at)
+    except ParseError:
+        raise AmbiguousError("an order without its time") from None
+    moment = datetime.fromtimestamp(moment_ns // 1_000_000 / 1_000, UTC) - timedelta(milliseconds=1)
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _list(answer: Any) -> list[Any]:

@@ -165,9 +165,11 @@ class AlpacaInstrumentProvider(InstrumentProvider):
         self._fractional = fractional
         self._crypto = crypto
         self._counters = counters
+        self._unknown: set[str] = set()
 
     async def load_all_async(self, filters: dict[str, Any] | None = None) -> None:
         """Load every active asset."""
+        self._unknown.clear()
         classes = [AssetClass.EQUITY, *([AssetClass.CRYPTO] if self._crypto else [])]
         for asset_class in classes:
             for raw in await self._http.assets(asset_class.value):
@@ -184,9 +186,12 @@ class AlpacaInstrumentProvider(InstrumentProvider):
 
     async def load_symbol(self, symbol: str) -> Any | None:
         """Load one asset by the venue's symbol (crypto with or without slash) and return its instrument."""
+        if symbol in self._unknown:
+            return None
         try:
             return self._take(await self._http.asset(symbol.replace("/", "")))
         except NotFoundError:
+            self._unknown.add(symbol)
             self._log.error(f"asset not found: symbol={symbol}")
             return None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -47,6 +47,9 @@ from adapters.transport.errors import (
 _SECOND_NS: Final = 1_000_000_000
 _RETRY_SECS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 5.0)
 _QUERIES_BEFORE_PLACEHOLDER: Final = 3
+_ACCOUNT_PAUSE_SECS: Final = 1.5
+_LOOK_BACK: Final = timedelta(days=7)
+"""How far closed orders and executions are reported when nobody says how far: not the account's whole past."""
 
 
 class AlpacaReporter(AlpacaFollower):
@@ -112,6 +115,7 @@ class AlpacaReporter(AlpacaFollower):
                 pass
             self._account_due.clear()
             await self._refresh_account()
+            await asyncio.sleep(_ACCOUNT_PAUSE_SECS)
 
     async def _refresh_account(self) -> None:
         try:
@@ -213,8 +217,7 @@ class AlpacaReporter(AlpacaFollower):
         try:
             raw = await self._http.orders(status="open")
             if not command.open_only:
-                start = command.start.isoformat() if command.start is not None else ""
-                raw += await self._http.orders(status="all", after=start)
+                raw += await self._http.orders(status="all", after=self._start_of(command))
         except VenueError as error:
             if self.reconciliation_active:
                 raise
@@ -238,6 +241,10 @@ class AlpacaReporter(AlpacaFollower):
             if report is not None:
                 told.append(report)
         return told
+
+    def _start_of(self, command: Any) -> str:
+        start = command.start or self._clock.utc_now() - _LOOK_BACK
+        return str(start.isoformat()).replace("+00:00", "Z")
 
     def _root(self, order: Order, found: dict[str, Order]) -> Track | None:
         """Return the track of an order, also when it is known under the id of one that it replaced."""
@@ -266,9 +273,8 @@ class AlpacaReporter(AlpacaFollower):
 
     async def generate_fill_reports(self, command: GenerateFillReports) -> list[FillReport]:
         """Return the reports of executions; none while the venue cannot be asked."""
-        start = command.start.isoformat() if command.start is not None else ""
         try:
-            raw = await self._http.fills(after=start)
+            raw = await self._http.fills(after=self._start_of(command))
         except VenueError:
             if self.reconciliation_active:
                 raise

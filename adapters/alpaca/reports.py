@@ -20,7 +20,7 @@ from nautilus_trader.model.objects import Money, Price, Quantity
 
 from adapters.alpaca.constants import Kind, OrderState, Tif
 from adapters.alpaca.parsing import Fill, Order, Position
-from adapters.alpaca.tracks import Track
+from adapters.alpaca.tracks import PLACEHOLDER, Track
 from adapters.transport.fills import trade_id
 
 _MAX_DECIMALS: Final = 16
@@ -140,7 +140,7 @@ def cached_report(track: Track, cached: Any, account_id: AccountId, now_ns: int)
         account_id=account_id,
         instrument_id=cached.instrument_id,
         client_order_id=cached.client_order_id,
-        venue_order_id=VenueOrderId(track.venue_id or f"UNRESOLVED-{cached.client_order_id.value}"),
+        venue_order_id=VenueOrderId(track.venue_id or f"{PLACEHOLDER}{cached.client_order_id.value}"),
         order_side=cached.side,
         order_type=cached.order_type,
         time_in_force=cached.time_in_force,

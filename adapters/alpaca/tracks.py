@@ -17,6 +17,8 @@ from adapters.transport.fills import FillMarks
 
 _UNSENT = (OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderStatus.EMULATED, OrderStatus.SUBMITTED)
 _MAX_DEAD = 5_000
+PLACEHOLDER = "UNRESOLVED-"
+"""Begins the venue id that an order is shown under while nobody knows whether it arrived."""
 
 
 @dataclass
@@ -114,7 +116,7 @@ class Tracks:
         sums: dict[str, tuple[Decimal, Decimal]] = {}
         for event in order.events:
             venue_id = getattr(event, "venue_order_id", None)
-            if venue_id is None:
+            if venue_id is None or venue_id.value.startswith(PLACEHOLDER):
                 continue
             if venue_id.value not in track.venue_ids:
                 self.give_id(track, venue_id.value)
@@ -124,7 +126,10 @@ class Tracks:
                 sums[venue_id.value] = done[0] + size, done[1] + size * value
         for venue_id, (size, value) in sums.items():
             marks.restore(venue_id, size, value=value)
-        track.is_unresolved = order.status == OrderStatus.SUBMITTED
+        placeholder = order.venue_order_id is not None and order.venue_order_id.value.startswith(PLACEHOLDER)
+        if placeholder and not track.venue_ids:
+            track.is_accepted = False
+        track.is_unresolved = order.status == OrderStatus.SUBMITTED or (not track.is_accepted and placeholder)
         return track
 
     def by_client_id(self, client_order_id: str) -> Track | None:

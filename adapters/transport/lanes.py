@@ -58,14 +58,18 @@ class Lanes:
             self._counters.add("nqs_calls_refused", reason=f"{lane}_full")
             raise NotSentError(f"lane {lane} is full: {self._busy[lane]} calls, {self.stuck[lane]} of them stuck")
         loop = asyncio.get_running_loop()
+        try:
+            future = self._pools[lane].submit(act)
+        except RuntimeError:
+            raise NotSentError(f"lane {lane} is closed") from None
         self._busy[lane] += 1
-        future = self._pools[lane].submit(act)
         waited = asyncio.wrap_future(future, loop=loop)
         try:
             return await asyncio.wait_for(asyncio.shield(waited), deadline_secs)
         except TimeoutError:
             if waited.done() and not waited.cancelled():
-                raise  # the call's own timeout, and not ours
+                # It ended in the very moment of the deadline: what became of it counts.
+                return waited.result()
             if future.cancel():
                 self._counters.add("nqs_calls_refused", reason=f"{lane}_never_started")
                 raise NotSentError(f"lane {lane} had no free thread for {deadline_secs:g} s") from None

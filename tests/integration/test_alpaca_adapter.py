@@ -1,17 +1,20 @@
 """The execution client against a venue on loopback: the exact events of each conformance case, by its id."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from nautilus_trader.model.enums import OrderSide, OrderStatus, OrderType, TimeInForce, TrailingOffsetType
 from nautilus_trader.model.objects import Price, Quantity
 
-from tests.unit.alpaca.desk import AAPL, BTC, Desk
+from tests.unit.alpaca.desk import AAPL, BTC, CAPS, Desk
 from tests.unit.alpaca.stub import KEY, SECRET, StubVenue
 
 Case = Callable[[StubVenue, Desk], Awaitable[None]]
@@ -603,3 +606,116 @@ def test_alp_25_wash_trade_names_the_blocking_order() -> None:
         assert desk.told(working) == ["Sub", "Acc"]
 
     run(case)
+
+
+def test_order_that_was_given_up_and_lives_is_cancelled() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        kept: list[Any] = []
+
+        def lost(stub: StubVenue, path: str, body: Any) -> tuple[int, object]:
+            kept.append(body)
+            return 504, "<html>"
+
+        venue.on("POST", "/v2/orders", lost)
+        order = desk.limit()
+        desk.strategy.submit_order(order)
+        await desk.until(lambda: "Rej" in desk.told(order), "rejection", secs=15.0)
+        venue.create(kept[0])  # it was under way for longer than anybody waited
+        venue_id = venue.id_of(order.client_order_id.value)
+        await venue.push(venue.state(venue_id, "new"))
+        await desk.until(lambda: venue.orders[venue_id]["status"] == "canceled", "cancel")
+        assert desk.told(order) == ["Sub", "Rej"]
+        assert any(notice.kind == "unresolved" for notice in desk.notices)
+
+    run(case)
+
+
+def test_gap_begins_where_the_stream_was_lost_and_not_at_the_last_attempt() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        order = desk.limit()
+        venue_id = await submitted(venue, desk, order)
+        venue.refuses_streams = True
+        await venue.cut()
+        await desk.until(lambda: not desk.client._is_up.is_set(), "loss")
+        lost_ns = desk.client._down_ns
+        venue.fill(venue_id, "30", "99")
+        await desk.until(lambda: venue.refused >= 2, "failed attempts", secs=20.0)
+        venue.refuses_streams = False
+        await desk.until(lambda: order.filled_qty.as_decimal() == 30, "recovery", secs=30.0)
+        assert desk.client._down_ns == lost_ns
+        assert [notice.kind for notice in desk.notices] == ["stream_up", "stream_down", "stream_up"]
+
+    run(case)
+
+
+def test_mutilated_updates_change_nothing_that_they_should_not() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        rng = Random(7)
+        order = desk.limit()
+        venue_id = await submitted(venue, desk, order)
+        good = venue.state(venue_id, "new")
+        poison = (None, True, -1, "NaN", "", [], {}, "🚀", "1e400", "levitating", 10**30)
+        for _ in range(500):
+            bad = json.loads(json.dumps(good))
+            holder = rng.choice((bad, bad["data"], bad["data"]["order"]))
+            holder[rng.choice(list(holder))] = rng.choice(poison)
+            await venue.push(bad)
+        await venue.push("no message", [], {"stream": "trade_updates", "data": None})
+        await venue.push(venue.fill(venue_id, "100", "100"))
+        await desk.until(lambda: order.status == OrderStatus.FILLED, "fill", secs=20.0)
+        assert [told for told in desk.told(order) if told != "Upd"] == ["Sub", "Acc", "Fil(100)"]
+
+    run(case)
+
+
+def test_cancel_that_comes_before_the_order_is_known_follows_it() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        venue.on("POST", "/v2/orders", answered_late)
+        order = desk.limit()
+        desk.strategy.submit_order(order)
+        await desk.until(lambda: "Sub" in desk.told(order), "submission")
+        desk.strategy.cancel_order(order)
+        await desk.until(lambda: "Can" in desk.told(order), "cancellation", secs=15.0)
+        assert desk.told(order) == ["Sub", "PC", "Acc", "Can"]
+        assert venue.count("DELETE", "/v2/orders") == 1
+
+    run(case)
+
+
+def test_veto_rejects_without_sending() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        order = desk.limit()
+        desk.strategy.submit_order(order)
+        await desk.until(lambda: "Rej" in desk.told(order), "rejection")
+        assert "standby" in desk.event(order, "OrderRejected").reason
+        assert venue.count("POST", "/") == 0
+
+    run(case, veto_path="tests.unit.alpaca.desk:no_writes")
+
+
+def test_orders_a_minute_are_capped() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        orders = [desk.limit("1") for _ in range(4)]
+        for order in orders:
+            desk.strategy.submit_order(order)
+        await desk.until(lambda: all(len(desk.told(order)) > 0 for order in orders), "events")
+        await desk.until(lambda: sum("Acc" in desk.told(order) for order in orders) == 2, "acceptances")
+        assert sorted(desk.told(order)[0] for order in orders) == ["Den", "Den", "Sub", "Sub"]
+
+    run(case, caps=msgspec.structs.replace(CAPS, orders_a_minute=2))
+
+
+def test_no_text_shows_a_key(capfd: pytest.CaptureFixture[str]) -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        order = desk.limit()
+        venue.on("POST", "/v2/orders", lambda *_: (422, {"code": 1, "message": f"key {KEY} secret {SECRET}"}))
+        desk.strategy.submit_order(order)
+        await desk.until(lambda: "Rej" in desk.told(order), "rejection")
+        texts = [str(event) for event in desk.events] + [str(notice) for notice in desk.notices]
+        assert KEY not in "".join(texts)
+        assert SECRET not in "".join(texts)
+
+    run(case)
+    out, err = capfd.readouterr()
+    assert KEY not in out + err
+    assert SECRET not in out + err

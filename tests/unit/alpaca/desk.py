@@ -46,6 +46,11 @@ SHORT = {
 }
 
 
+def no_writes(method: str, path: str) -> str:
+    """Veto every write."""
+    return "standby"
+
+
 def short(event: Any) -> str:
     """Return an event in short: Fil(30), Upd(60), Acc."""
     name = type(event).__name__

@@ -72,6 +72,8 @@ class StubVenue:
         self.data_sockets: set[ServerConnection] = set()
         self.subscribed: list[dict[str, Any]] = []
         self.handshakes = 0
+        self.refuses_streams = False
+        self.refused = 0
         self._lock = threading.Lock()
         self._next = 0
 
@@ -332,6 +334,10 @@ class StubVenue:
             await socket.send(msgpack.packb(list(messages)))
 
     async def _trades(self, socket: ServerConnection) -> None:
+        if self.refuses_streams:
+            self.refused += 1
+            socket.transport.abort()
+            return
         try:
             auth = json.loads(await socket.recv())
             ok = auth["data"] == {"key_id": KEY, "secret_key": SECRET}

@@ -88,6 +88,7 @@ _SHAPES = {
     "trigger_bracket_gtc": (Kind.BRACKET, Force.GTC),
     "trigger_bracket_gtd": (Kind.BRACKET, Force.GTD),
 }
+_MOST_DIGITS = 15
 _UNSUPPORTED = frozenset({"market_market_fok", "twap_limit_gtd", "scaled_limit_gtc"})
 _DIRECTIONS = {"STOP_DIRECTION_STOP_UP": True, "STOP_DIRECTION_STOP_DOWN": False}
 _PRICES = ("limit_price", "stop_price", "stop_trigger_price", "stop_direction")
@@ -177,6 +178,9 @@ def read_number(text: Any, name: str) -> Decimal:
         raise BadRequestError(f"{name} is not a number: {text}") from error
     if not value.is_finite() or value <= 0:
         raise BadRequestError(f"{name} must be above zero: {text}")
+    # Beyond this no remainder fits into a Decimal's 28 digits.
+    if value.adjusted() > _MOST_DIGITS or value.adjusted() < -_MOST_DIGITS or len(text) > 2 * _MOST_DIGITS:
+        raise BadRequestError(f"{name} is out of range: {text[: 2 * _MOST_DIGITS]}")
     return value
 
 

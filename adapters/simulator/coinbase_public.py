@@ -14,6 +14,7 @@ from adapters.simulator.tape import Level, Tick
 
 MOST_CANDLES = 350
 MOST_LEVELS = 1_000
+_FOR_EVER = 10**10
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -165,7 +166,7 @@ class PublicDesk:
         products = [p for p in self._shelf.all() if not names or p.product_id in names]
         if kind not in ("", "SPOT", "UNKNOWN_PRODUCT_TYPE"):
             products = []
-        start = int(request.text("offset") or 0)
+        start = request.whole("offset", 0)
         page = products[start : start + request.count("limit", len(products) or 1, 10_000)]
         rows = [self._row(product, has_tradability=request.flag("get_tradability_status")) for product in page]
         return {"products": rows, "num_products": len(rows)}
@@ -179,26 +180,22 @@ class PublicDesk:
         """Return candles, newest first; the last of them may be open, and nothing says so."""
         product = self._shelf.get(request.names["product_id"])
         secs = GRANULARITIES.get(request.text("granularity"))
-        start, end = request.text("start"), request.text("end")
-        if secs is None or not start.isdigit() or not end.isdigit():
+        start, end = request.whole("start", 0), request.whole("end", 0)
+        if secs is None or not start or not end:
             raise BadRequestError("start, end and granularity are required")
         limit = request.count("limit", self._most_candles, 10 * self._most_candles)
-        asked = (int(end) - int(start)) // secs
+        asked = (end - start) // secs
         if limit > self._most_candles or (not request.text("limit") and asked > self._most_candles):
             raise BadRequestError(f"number of candles requested should be less than {self._most_candles}")
-        candles = self._shelf.market(product).candles(secs, start=int(start), end=int(end))
+        candles = self._shelf.market(product).candles(secs, start=start, end=end)
         return {"candles": [candle.row() for candle in reversed(candles[-limit:])]}
 
     def ticker(self, request: Request) -> Json:
         """Return the newest trades first, and the best prices."""
         product = self._shelf.get(request.names["product_id"])
         market = self._shelf.market(product)
-        start, end = request.text("start"), request.text("end")
-        trades = [
-            trade
-            for trade in reversed(market.trades)
-            if (not start or trade.ts_ns >= int(start) * NANOS) and (not end or trade.ts_ns < (int(end) + 1) * NANOS)
-        ]
+        start, end = request.whole("start", 0) * NANOS, request.whole("end", _FOR_EVER) * NANOS
+        trades = [trade for trade in reversed(market.trades) if start <= trade.ts_ns <= end]
         rows = [
             trade.row(product.product_id) | {"bid": "", "ask": "", "exchange": "coinbase"}
             for trade in trades[: request.count("limit", 100, 1_000)]

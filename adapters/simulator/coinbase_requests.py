@@ -15,6 +15,7 @@ from adapters.simulator.coinbase_configurations import BadRequestError
 from adapters.simulator.coinbase_wire import Answer, Json, bad_request, forbidden, not_found, unauthorized
 
 PREFIX = "/api/v3/brokerage"
+_MOST_DIGITS = 16
 _TRUE = frozenset({"true", "True", "1"})
 
 
@@ -56,6 +57,23 @@ class Request(msgspec.Struct, frozen=True):
         """Return a boolean parameter; the SDK writes Python's spelling."""
         return self.text(name) in _TRUE
 
+    def whole(self, name: str, default: int) -> int:
+        """Return a whole number that is not negative.
+
+        Raises
+        ------
+        BadRequestError
+            It is none.
+
+        """
+        text = self.text(name)
+        if not text:
+            return default
+        # A hundred digits are a number to Python and to nobody else.
+        if not (text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS):
+            raise BadRequestError(f"{name} must be a whole number, was {text[:_MOST_DIGITS]}")
+        return int(text)
+
     def count(self, name: str, default: int, most: int) -> int:
         """Return a limit, cut to what the venue gives at most.
 
@@ -65,12 +83,10 @@ class Request(msgspec.Struct, frozen=True):
             It is no number above zero.
 
         """
-        text = self.text(name)
-        if not text:
-            return default
-        if not text.isdigit() or int(text) == 0:
-            raise BadRequestError(f"{name} must be a number above zero, was {text}")
-        return min(int(text), most)
+        count = self.whole(name, default)
+        if count == 0:
+            raise BadRequestError(f"{name} must be above zero")
+        return min(count, most)
 
     def field(self, name: str) -> str:
         """Return a text of the body.
@@ -138,7 +154,7 @@ class Router:
     """
 
     def __init__(self, routes: tuple[Route, ...], keyring: Keyring, now_secs: Callable[[], int]) -> None:
-        self._routes = routes
+        self.routes = routes
         self._keyring = keyring
         self._now_secs = now_secs
 
@@ -146,7 +162,7 @@ class Router:
         """Return the resource and its placeholders."""
         if not path.startswith(f"{PREFIX}/"):
             return None
-        for route in self._routes:
+        for route in self.routes:
             names = route.match(method, path.removeprefix(PREFIX))
             if names is not None:
                 return route, names

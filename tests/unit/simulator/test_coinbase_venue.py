@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.simulator.clock import VenueClock
 from adapters.simulator.coinbase_requests import PREFIX
@@ -678,6 +680,83 @@ def test_times_are_told_in_three_forms(house):
     now = house.get("/time")
     assert int(now["epochMillis"]) // 1000 == int(now["epochSeconds"])
     assert now["iso"].endswith("Z")
+
+
+# Whatever is sent.
+
+WORDS = st.sampled_from(
+    ["", BTC, "BTC-USDC", "c", "BUY", "OPEN", "0.1", "49000", "-1", "NaN", "1e400", "9" * 40, "x", "²"]
+)
+VALUES = st.recursive(
+    WORDS | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
+    max_leaves=4,
+)
+CONFIGURATIONS = st.dictionaries(
+    st.sampled_from(["market_market_ioc", "limit_limit_gtc", "limit_limit_gtd", "stop_limit_stop_limit_gtc", "x"]),
+    st.dictionaries(
+        st.sampled_from(["base_size", "quote_size", "limit_price", "stop_price", "end_time", "post_only"]),
+        WORDS | VALUES,
+    )
+    | VALUES,
+    max_size=2,
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "client_order_id": WORDS | VALUES,
+        "product_id": WORDS | VALUES,
+        "side": st.sampled_from(["BUY", "SELL"]) | VALUES,
+        "order_configuration": CONFIGURATIONS | VALUES,
+        "attached_order_configuration": CONFIGURATIONS | VALUES,
+        "order_id": WORDS | VALUES,
+        "order_ids": VALUES,
+        "price": WORDS | VALUES,
+        "size": WORDS | VALUES,
+    },
+)
+NAMES = [
+    "limit",
+    "cursor",
+    "start",
+    "end",
+    "offset",
+    "granularity",
+    "order_status",
+    "start_date",
+    "product_id",
+    "sort_by",
+]
+QUERIES = st.dictionaries(st.sampled_from(NAMES), WORDS | st.sampled_from(["ONE_DAY", "LIMIT_PRICE", "2026-01-01"]))
+
+
+@given(st.integers(0, 100), WORDS, QUERIES, BODIES)
+@settings(max_examples=300)
+def test_everything_is_answered_and_nothing_else_happens(choice, name, query, body):
+    house = HOUSES[0] if HOUSES else HOUSES.append(House()) or HOUSES[0]
+    routes = house.venue.router.routes
+    route = routes[choice % len(routes)]
+    path = "/".join(name if part.startswith("{") else part for part in route.path.split("/"))
+    answer = house.ask(route.method, path, body, **query)
+    assert answer.status in (200, 400, 404)
+    json.dumps(answer.body)
+
+
+HOUSES = []
+
+
+@pytest.mark.parametrize("size", ["1e400", "1e-400", "9" * 40, "0." + "0" * 60 + "1", "1e99999999"])
+@pytest.mark.parametrize("name", ["base_size", "limit_price"])
+def test_numbers_beyond_measure_are_refused(house, name, size):
+    fields = {"base_size": "0.1", "limit_price": "49000"} | {name: size}
+    body = {
+        "client_order_id": "c",
+        "product_id": BTC,
+        "side": "BUY",
+        "order_configuration": {"limit_limit_gtc": fields},
+    }
+    answer = house.ask("POST", "/orders", body)
+    assert answer.status == 400 or answer.body["success"] is False
 
 
 # From outside.

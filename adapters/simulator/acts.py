@@ -30,6 +30,7 @@ class Acts:
     `place`               a ticket: an order from outside, as if by the venue's own web page
     `cancel`, `replace`   order_id (or client_id), and for `replace` the changes
     `fill`                order_id, qty, price: a fill whatever the order's status is
+    `bust`                fill_id: the execution is taken back
     `end`                 order_id, status (rejected, canceled, expired), reason
     `forget`              order_id: the venue loses it without a word
     `balance`             asset, units: a deposit, a split, a withdrawal
@@ -60,6 +61,7 @@ class Acts:
             "cancel": self._cancel,
             "replace": self._replace,
             "fill": self._fill,
+            "bust": self._bust,
             "end": self._end,
             "forget": self._forget,
             "balance": self._balance,
@@ -146,6 +148,9 @@ class Acts:
         desk = self._desk(arguments)
         qty, price = Decimal(str(arguments["qty"])), Decimal(str(arguments["price"]))
         return told(desk.exchange.fill_anyway(self._order_id(desk, arguments), qty, price, self._now()))
+
+    def _bust(self, arguments: Arguments) -> Any:
+        return told(self._desk(arguments).exchange.bust(str(arguments["fill_id"]), self._now()))
 
     def _end(self, arguments: Arguments) -> Any:
         desk = self._desk(arguments)

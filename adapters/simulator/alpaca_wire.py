@@ -1,6 +1,6 @@
 """Alpaca's JSON: times, numbers, orders, positions, assets, activities, and the body of every refusal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -139,7 +139,7 @@ class Shapes:
 
     """
 
-    def __init__(self, clock: VenueClock, listings: dict[str, Listing], find: Callable[[str], Order | None]) -> None:
+    def __init__(self, clock: VenueClock, listings: Mapping[str, Listing], find: Callable[[str], Order | None]) -> None:
         self._clock = clock
         self._listings = listings
         self._find = find
@@ -174,7 +174,7 @@ class Shapes:
             "order_type": order.type.value,
             "type": order.type.value,
             "side": order.side.value,
-            "position_intent": f"{order.side.value}_to_{'close' if order.parent_id else 'open'}",
+            "position_intent": f"{order.side.value}_to_{'close' if order.is_closing else 'open'}",
             "time_in_force": order.time_in_force.value,
             "limit_price": number_or_none(_told_limit(order)),
             "stop_price": number_or_none(order.stop_price),
@@ -296,7 +296,7 @@ def _told_limit(order: Order) -> Decimal | None:
 
 def _average(order: Order) -> str | None:
     average = order.average_price
-    return None if average is None else number(round(average, 9))
+    return None if average is None else number(round(average, 12))
 
 
 def _ratio(part: Decimal, whole: Decimal) -> Decimal:

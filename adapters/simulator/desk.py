@@ -4,6 +4,7 @@ Servers go through here: a fault then acts the same on every venue.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from time import monotonic
@@ -26,6 +27,9 @@ from adapters.simulator.faults import Fault, FaultKind, Occurrence
 from adapters.simulator.journal import EntryKind
 from adapters.simulator.market import Market
 from adapters.simulator.tape import ZERO, Side
+
+# Read models that lag look back so far at most.
+_TOLD_LIMIT = 50_000
 
 type EventListener = Callable[[Event], None]
 
@@ -65,7 +69,7 @@ class Desk:
         )
         market.exchanges[rules.name] = self.exchange
         self._listeners: list[EventListener] = []
-        self._told: list[tuple[float, Event]] = []
+        self._told: deque[tuple[float, Event]] = deque(maxlen=_TOLD_LIMIT)
 
     def listen(self, listener: EventListener) -> None:
         """Have every event of an order told, in order; a listener must not call the desk."""

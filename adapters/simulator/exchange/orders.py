@@ -166,6 +166,10 @@ class Order(msgspec.Struct, kw_only=True):
         When a day order expires; when an order that is good till cancelled does.
     hold_price
         What a unit is reckoned at for buying power and holds.
+    reason
+        Why it ended, where that was not a fill.
+    is_outside, is_closing
+        Placed by another hand than the client's; meant to reduce a holding when it was accepted.
 
     """
 
@@ -214,6 +218,7 @@ class Order(msgspec.Struct, kw_only=True):
     cancel_requested_ns: int | None = None
     reason: str = ""
     is_outside: bool = False
+    is_closing: bool = False
 
     @property
     def leaves_qty(self) -> Decimal:

@@ -566,6 +566,16 @@ def test_late_fill_after_a_cancel_moves_the_position_and_not_the_status():
     assert venue.exchange.position("AAPL").qty == 4
 
 
+def test_busted_trade_returns_units_and_money_and_leaves_the_order():
+    venue = Venue()
+    venue.quote(9.99, 10)
+    order = venue.submit(BUY, 10)
+    venue.exchange.bust(venue.exchange.fills[0].id, venue.tick())
+    assert venue.told(order) == ["new", "fill", "trade_bust"]
+    assert (venue.exchange.ledger.total("USD"), venue.exchange.positions()) == (100_000, [])
+    assert venue.status(order) is Status.FILLED
+
+
 def test_final_order_can_be_neither_cancelled_nor_ended_again():
     venue = Venue()
     venue.quote(9.99, 10)

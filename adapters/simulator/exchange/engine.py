@@ -22,22 +22,11 @@ from adapters.simulator.exchange.orders import (
     Order,
     Status,
     Ticket,
-    TimeInForce,
 )
 from adapters.simulator.exchange.refusals import Reason, RefusalError
 from adapters.simulator.exchange.rules import Listing, VenueRules
 from adapters.simulator.exchange.sessions import Phase, calendar_at
 from adapters.simulator.tape import ZERO, Quote, Tick, Trade
-
-_DAY_NS = 86_400_000_000_000
-_AT_MARKET = frozenset({Status.NEW, Status.PARTIALLY_FILLED, Status.PENDING_CANCEL})
-_IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
-_AUCTION = (TimeInForce.OPG, TimeInForce.CLS)
-_FINAL_EVENT = {
-    Status.CANCELED: EventKind.CANCELED,
-    Status.EXPIRED: EventKind.EXPIRED,
-    Status.REJECTED: EventKind.REJECTED,
-}
 
 
 class Exchange:
@@ -62,7 +51,7 @@ class Exchange:
 
     Examples
     --------
-    >>> from adapters.simulator.exchange import ALPACA, equity
+    >>> from adapters.simulator.exchange import ALPACA, OrderType, TimeInForce, equity
     >>> from adapters.simulator.tape import Quote, Side
     >>> events = []
     >>> venue = Exchange(ALPACA, [equity("AAPL", calendar="")], balances={"USD": Decimal(1000)}, now_ns=0,

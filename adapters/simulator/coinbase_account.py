@@ -103,14 +103,15 @@ class AccountDesk:
 
     def order(self, request: Request) -> Json:
         """Return an order by the venue's id."""
-        record = self._seen().get(request.names["order_id"])
-        if record is None:
+        order_id = request.names["order_id"]
+        record, order = self._desk.records.get(order_id), self._desk.desk.order(order_id)
+        if record is None or order is None:
             raise NotFoundError("order not found")
-        return {"order": self.row(record)}
+        return {"order": self.row(_as_of(record, order))}
 
     def orders(self, request: Request) -> Json:
         """Return a page of orders, newest first unless another order is asked for."""
-        chosen = [record for record in self._seen().values() if _matches(record, request, self._created_ns)]
+        chosen = [record for record in self._seen() if _matches(record, request, self._created_ns)]
         sort_by = request.text("sort_by")
         size = request.count("limit", 100, 1_000)
         if sort_by in ("", "UNKNOWN_SORT_BY"):
@@ -146,17 +147,10 @@ class AccountDesk:
     def _created_ns(self, record: Record) -> int:
         return self._desk.clock.wire_ns(record.order.created_ns)
 
-    def _seen(self) -> dict[str, Record]:
+    def _seen(self) -> list[Record]:
         """Return the orders as the read model has them: it may lag, and not have heard of the newest."""
-        known = {order.id: order for order in self._desk.desk.orders()}
-        fill_ids = {fill.id for fill in self._desk.desk.fills("orders")}
-        return {
-            order_id: msgspec.structs.replace(
-                record, order=known[order_id], fills=[fill for fill in record.fills if fill.id in fill_ids]
-            )
-            for order_id, record in self._desk.records.items()
-            if order_id in known
-        }
+        records = self._desk.records
+        return [_as_of(records[order.id], order) for order in self._desk.desk.orders() if order.id in records]
 
     # Fills.
 
@@ -228,6 +222,11 @@ class AccountDesk:
             "portfolio_uuid": self._portfolio_id,
             "portfolio_type": "DEFAULT",
         }
+
+
+def _as_of(record: Record, order: Order) -> Record:
+    """Return a record as it was when the order was like this."""
+    return msgspec.structs.replace(record, order=order, fills=record.fills[: order.number_of_fills])
 
 
 def _matches(record: Record, request: Request, created_ns: Callable[[Record], int]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from adapters.simulator.alpaca_requests import whole_number
 from adapters.simulator.alpaca_venue import AlpacaVenue
 from adapters.simulator.alpaca_wire import Json, WireError, new_york_text, number, read_time, utc_text
 from adapters.simulator.clock import NS_PER_SEC
@@ -147,7 +148,7 @@ def activities_of(venue: AlpacaVenue, kinds: set[str], query: Mapping[str, str])
     if token:
         ids = [row["id"] for row in told]
         told = told[ids.index(token) + 1 :] if token in ids else []
-    return told[: min(int(query.get("page_size", _PAGE_LIMIT)), _PAGE_LIMIT)]
+    return told[: min(whole_number(query, "page_size", _PAGE_LIMIT), _PAGE_LIMIT)]
 
 
 def _crypto_fees(venue: AlpacaVenue) -> list[tuple[int, Json]]:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import Route
 
+from adapters.simulator.alpaca_requests import whole_number
 from adapters.simulator.alpaca_trading import served
 from adapters.simulator.alpaca_venue import AlpacaVenue
 from adapters.simulator.alpaca_wire import Json, WireError, read_time, side_letter, utc_text
@@ -124,7 +125,7 @@ class DataApi:
             points = self._points(kind, symbol, query.get("timeframe", "1Min"), since_ns, until_ns)
             ordered = points[::-1] if query.get("sort") == "desc" else points
             rows += [(symbol, point) for point in ordered]
-        limit = min(max(int(query.get("limit", _LIMIT)), 1), _MOST)
+        limit = min(max(whole_number(query, "limit", _LIMIT), 1), _MOST)
         first = _offset(query.get("page_token"))
         rest = len(rows) > first + limit
         return rows[first : first + limit], _token(first + limit) if rest else None
@@ -217,7 +218,7 @@ class DataApi:
         rows.sort(key=lambda article: read_time(article["updated_at"]), reverse=query.get("sort", "desc") == "desc")
         if query.get("include_content", "").lower() != "true":
             rows = [{**article, "content": ""} for article in rows]
-        limit = min(int(query.get("limit", 10)), _NEWS_LIMIT)
+        limit = min(whole_number(query, "limit", 10), _NEWS_LIMIT)
         first = _offset(query.get("page_token"))
         rest = len(rows) > first + limit
         return 200, {"news": rows[first : first + limit], "next_page_token": _token(first + limit) if rest else None}

@@ -33,6 +33,24 @@ def decimal_or_none(body: Mapping[str, Any], name: str) -> Decimal | None:
     return number
 
 
+def whole_number(query: Mapping[str, str], name: str, default: int) -> int:
+    """Return a whole number of a query.
+
+    Raises
+    ------
+    WireError
+        When it is none.
+
+    """
+    text = query.get(name)
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError as error:
+        raise WireError(422, f"invalid {name}: {text}", 40010001) from error
+
+
 def is_true(text: str | None) -> bool:
     """Whether a query says yes; the SDK writes booleans as Python does.
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.simulator import alpaca_account as account
-from adapters.simulator.alpaca_requests import changes_of, decimal_or_none, is_true, ticket_of
+from adapters.simulator.alpaca_requests import changes_of, decimal_or_none, is_true, ticket_of, whole_number
 from adapters.simulator.alpaca_venue import AlpacaVenue
 from adapters.simulator.alpaca_wire import Json, WireError, asset_class, error_body, number, read_time, refusal_error
 from adapters.simulator.exchange import Order, Position, Reason, RefusalError
@@ -194,7 +194,7 @@ class TradingApi:
             orders = [order for order in orders if order.parent_id not in ids]
         if query.get("direction", "desc") != "asc":
             orders.reverse()
-        limit = min(max(int(query.get("limit", _OPEN_LIMIT)), 1), _LIST_LIMIT)
+        limit = min(max(whole_number(query, "limit", _OPEN_LIMIT), 1), _LIST_LIMIT)
         return 200, [self._venue.shapes.order(order, nested=is_nested) for order in orders[:limit]]
 
     def _replace(self, request: Request, body: Json) -> tuple[int, Answer]:

@@ -108,8 +108,8 @@ class VenueClock:
         return self._start_ns + round((wire_ns - self.skew_ns - self._wire_start_ns) * self.speed)
 
     def wire_now_ns(self) -> int:
-        """Return the time as it is told on the wire."""
-        return self.wire_ns(self.now_ns())
+        """Return the time as it is told on the wire; never before what has been recorded."""
+        return self.wire_ns(max(self.now_ns(), self._last_stamp_ns))
 
     def rule_secs(self, secs: float) -> float:
         """Return how many wall seconds a rule of the venue lasts here."""

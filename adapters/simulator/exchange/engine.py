@@ -28,6 +28,8 @@ from adapters.simulator.exchange.rules import Listing, VenueRules
 from adapters.simulator.exchange.sessions import Phase, calendar_at
 from adapters.simulator.tape import ZERO, Quote, Tick, Trade
 
+_NEVER_NS = 2**62
+
 
 class Exchange:
     """One venue's books, orders and account.
@@ -86,9 +88,12 @@ class Exchange:
             on_event=on_event,
         )
         self._acceptance = Acceptance(self._floor, may_short=multiplier > 1)
-        self._has_calendar = any(listing.calendar for listing in by_symbol.values())
-        if self._has_calendar:
+        has_calendar = any(listing.calendar for listing in by_symbol.values())
+        # The next change of phase is kept: it is asked for with every tick.
+        self._next_ns, self._next_phase = _NEVER_NS, Phase.REGULAR
+        if has_calendar:
             self._floor.phase = calendar_at(now_ns).phase(now_ns)
+            self._next_ns, self._next_phase = calendar_at(now_ns).boundary_after(now_ns)
 
     # What can be read. Orders are handed out as copies.
 
@@ -309,13 +314,12 @@ class Exchange:
 
     def advance(self, now_ns: int) -> None:
         """Let time pass: sessions open and close, orders expire. A time that has passed changes nothing."""
-        while self._has_calendar:
-            at_ns, phase = calendar_at(self._floor.now_ns).boundary_after(self._floor.now_ns)
-            if at_ns > now_ns:
-                break
+        while self._next_ns <= now_ns:
+            at_ns, phase = self._next_ns, self._next_phase
             self._floor.expire(at_ns - 1)
             self._floor.now_ns, self._floor.phase = at_ns, phase
             self._floor.begin(phase)
+            self._next_ns, self._next_phase = calendar_at(at_ns).boundary_after(at_ns)
         self._floor.expire(now_ns)
         self._floor.now_ns = max(self._floor.now_ns, now_ns)
 

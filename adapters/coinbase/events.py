@@ -6,6 +6,7 @@ difference: accepted, triggered, filled, and the end.
 
 from collections.abc import Callable
 from decimal import Decimal
+from time import monotonic
 from typing import Any, Final
 
 from nautilus_trader.cache.cache import Cache
@@ -23,6 +24,7 @@ from adapters.transport.counters import Counters
 from adapters.transport.fills import FillMarks, Increment, trade_id
 
 _ZERO: Final = Decimal(0)
+_LATE_FILL_SECS: Final = 5.0
 
 
 class OrderEvents:
@@ -167,6 +169,7 @@ class OrderEvents:
 
     def apply(self, tracked: Tracked, row: OrderRow) -> None:
         """Emit what a row adds to what was told: accepted, triggered, filled, and the end."""
+        tracked.heard = monotonic()
         has_failed = row.status is Status.FAILED and row.filled == 0
         if not tracked.venue_id and not has_failed:
             self.adopt(tracked, row.order_id)
@@ -195,6 +198,8 @@ class OrderEvents:
         else:
             tracked.is_done = True
             self._tell(self._client.generate_order_canceled, tracked, row.ts_ns)
+            # A fill that crossed the cancel is still booked, and its frame can be lost.
+            self._look(tracked, _LATE_FILL_SECS)
         self.is_account_due = True
         self._on_change(tracked)
 

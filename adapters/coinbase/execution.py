@@ -78,6 +78,7 @@ _REPOST_PAUSE_SECS: Final = 1.0
 _LOOKBACK_NS: Final = 60_000_000_000
 _SWEEP_SECS: Final = 0.2
 _UNACKNOWLEDGED_SECS: Final = 3.0
+_LAG_SECS: Final = 5.0
 _ABSENT_SECS: Final = 5.0
 """How long after the last attempt an order must be absent from the venue's list to count as never created."""
 _YOUNG_SECS: Final = 30.0
@@ -691,6 +692,8 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         for tracked in self._orders:
             if tracked.venue_id:
                 await self._lookups.look_now(tracked)
+                # The venue's reads lag behind what they tell: once more when they have caught up.
+                self._lookups.look(tracked, _LAG_SECS)
         self._events.is_account_due = True
         buffered, self._buffer = self._buffer, None
         for envelope in buffered or ():

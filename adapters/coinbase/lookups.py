@@ -24,6 +24,9 @@ _LOOKBACK_NS: Final = 60_000_000_000
 _SWEEP_SECS: Final = 0.2
 _MAX_LOOK_SECS: Final = 30.0
 _FORGET_SECS: Final = 3600.0
+_SILENCE_SECS: Final = 30.0
+_TAKER_SILENCE_SECS: Final = 2.0
+"""An order that ends at once and has not ended, or any that nobody has spoken of for long, is read: frames get lost."""
 _EDIT_LAG_SECS: Final = 3.0
 """The venue's reads lag behind its writes: an edit that a read does not show yet may have been made."""
 
@@ -92,13 +95,22 @@ class Lookups:
                     del self._looks[client_order_id]
                 elif due <= now and client_order_id not in self._looking:
                     self._client.create_task(self.look_now(tracked), log_msg="coinbase-look")
+            for tracked in self._orders:
+                silence = _TAKER_SILENCE_SECS if tracked.is_taker else _SILENCE_SECS
+                is_silent = tracked.venue_id and not tracked.is_held and now - tracked.heard > silence
+                # One that is planned keeps its pause: it may be what the venue fails at.
+                if is_silent and tracked.client_order_id not in self._looks:
+                    self.look(tracked, 0.0)
             for tracked in self._orders.forget_done(_FORGET_SECS):
                 self._marks.forget(tracked.venue_id)
 
     async def look_now(self, tracked: Tracked) -> None:
         """Read one order and apply it; what stays in doubt is read again, ever more rarely."""
         client_order_id = tracked.client_order_id
-        if client_order_id in self._looking or tracked.is_held or not tracked.venue_id:
+        if client_order_id in self._looking:
+            return
+        if tracked.is_held or not tracked.venue_id:
+            self._looks.pop(client_order_id, None)
             return
         self._looking.add(client_order_id)
         _, pause = self._looks.pop(client_order_id, (0.0, 0.5))

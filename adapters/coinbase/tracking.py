@@ -42,6 +42,8 @@ class Tracked:
         Its order at the venue is replaced by another one: the end of that one is not its own end. Away: it has none.
     filled_before, total
         Quantity filled by its former orders at the venue; its quantity once it has the next one, None as before.
+    since, heard
+        When this process has first known of it, and last heard of it (monotonic seconds).
     fees, fees_told
         Exact fees of what is booked, and what of them was told in the currency's precision.
     """
@@ -67,7 +69,7 @@ class Tracked:
         self.filled_before = _ZERO
         self.total: Decimal | None = None
         self.fees = self.fees_told = _ZERO
-        self.since = monotonic()
+        self.since = self.heard = monotonic()
         self.is_post_only = bool(order.is_post_only)
         self.is_taker = order.order_type == OrderType.MARKET or order.time_in_force in (
             TimeInForce.IOC,

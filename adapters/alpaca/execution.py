@@ -304,14 +304,19 @@ class AlpacaExecutionClient(AlpacaReporter):
         except RefusedError as error:
             if DUPLICATE_ID_TEXT in error.message:
                 # It is the proof that a submission of this id arrived, whoever sent it.
-                await self._resolve_submission(track)
+                self._look_up(track)
             else:
                 self._reject(track, _reason(error))
         except (AmbiguousError, ParseError) as error:
             self._log.warning(f"submission unresolved: client_order_id={track.client_order_id} error={error}")
-            await self._resolve_submission(track)
+            self._look_up(track)
         else:
             self._apply(track, order)
+
+    def _look_up(self, track: Track) -> None:
+        # A task of its own: the next orders of a list do not wait for it.
+        track.is_unresolved = not track.is_accepted
+        self._keep(self._resolve_submission(track), "lookup")
 
     def _reject(self, track: Track, reason: str) -> None:
         if track.is_accepted:
@@ -320,7 +325,8 @@ class AlpacaExecutionClient(AlpacaReporter):
             return
         for member in [track, *track.legs]:
             if member.is_live:
-                member.is_dead, member.is_unresolved = True, False
+                member.is_dead = member.is_absorbed = True
+                member.is_unresolved = False
                 self.generate_order_rejected(
                     member.strategy_id,
                     member.instrument_id,
@@ -468,12 +474,17 @@ class AlpacaExecutionClient(AlpacaReporter):
         await self._cancel_each(track for track in tracks.values() if track is not None)
 
     async def _cancel_each(self, tracks: Iterable[Track]) -> None:
+        asked = list(tracks)
         chosen: list[Track] = []
-        for track in tracks:
+        for track in asked:
             # The cancel of one order of a group cancels all of it: a second one would only be refused.
             if not any(member in chosen for member in track.family):
                 chosen.append(track)
         await asyncio.gather(*(self._cancel(track) for track in chosen if track.is_live))
+        await asyncio.sleep(CONFIRM_SECS)
+        # What the group's cancel has not reached is cancelled by itself.
+        left = [track for track in asked if track not in chosen and track.is_live]
+        await asyncio.gather(*(self._cancel(track) for track in left))
 
     async def _cancel(self, track: Track) -> None:
         if reason := self._why_foreign(track):

@@ -18,6 +18,7 @@ from adapters.alpaca import reports
 from adapters.alpaca.config import AlpacaExecClientConfig
 from adapters.alpaca.constants import (
     ALPACA_VENUE,
+    DEAD_STATES,
     DOUBTFUL_STATES,
     NOTICES_TOPIC,
     Notice,
@@ -163,7 +164,7 @@ class AlpacaFollower(LiveExecutionClient):
         self, track: Track, order: Order, *, at_ns: int | None = None, execution: TradeUpdate | None = None
     ) -> None:
         """Tell the engine what an order of the venue says that it has not been told."""
-        if track.is_dead and not track.is_accepted:
+        if track.is_absorbed:
             self._on_given_up(track, order)
             return
         if not self._is_of(track, order):
@@ -192,17 +193,17 @@ class AlpacaFollower(LiveExecutionClient):
         )
 
     def _on_given_up(self, track: Track, order: Order) -> None:
-        """Deal with an order that was rejected here after its grace, and that lives at the venue all the same.
+        """Deal with an order that was told as rejected or expired, and of which the venue still tells something.
 
-        The engine takes nothing of it any more: it is cancelled, and what it has filled is told as a position.
+        The engine takes nothing of it any more: if it lives it is cancelled, and what it filled is told as a position.
         """
-        if order.state is OrderState.REJECTED:
-            return
-        if order.id not in track.venue_ids:
-            self._tracks.give_id(track, order.id)
+        if order.state not in DEAD_STATES and not track.is_dropped:
+            track.is_dropped = True
             self._notify(NoticeKind.UNRESOLVED, "an order that was given up lives at the venue: it is cancelled", track)
             self._keep(self._drop(track, order.id), "drop")
-        if order.filled > 0:
+        if order.filled > self._marks.booked(order.id):
+            self._marks.restore(order.id, order.filled)
+            self._notify(NoticeKind.UNRESOLVED, "an order that was given up has filled: its position is told", track)
             self._keep(self._report_position(track.instrument_id), "position")
 
     async def _drop(self, track: Track, venue_id: str) -> None:
@@ -373,13 +374,14 @@ class AlpacaFollower(LiveExecutionClient):
             return
         ids = (track.strategy_id, track.instrument_id, track.client_order_id)
         if order.state is OrderState.REJECTED and track.booked == 0:
-            track.is_dead, track.is_unresolved = True, False
-            self.generate_order_rejected(*ids, f"rejected by the venue after {order.state.value}", moment)
+            track.is_dead = track.is_absorbed = True
+            track.is_unresolved = False
+            self.generate_order_rejected(*ids, "rejected by the venue", moment)
         elif order.state in (OrderState.CANCELED, OrderState.REJECTED):
             track.is_dead, track.is_cancelling, track.change = True, False, None
             self.generate_order_canceled(*ids, VenueOrderId(order.id), moment)
         elif order.state is OrderState.EXPIRED:
-            track.is_dead = True
+            track.is_dead = track.is_absorbed = True
             self.generate_order_expired(*ids, VenueOrderId(order.id), moment)
         if track.is_dead and track.legs:
             self._keep(self._refresh(track), "legs")
@@ -475,6 +477,8 @@ class AlpacaFollower(LiveExecutionClient):
         self._account_due.set()
 
     async def _loaded(self, symbol: str) -> Any | None:
+        if not symbol:
+            return None  # of several legs
         instrument = self._provider.by_symbol(symbol)
         if instrument is None:
             try:

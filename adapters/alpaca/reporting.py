@@ -83,8 +83,9 @@ class AlpacaReporter(AlpacaFollower):
         by_order: dict[str, list[Fill]] = {}
         for fill in sorted(_parsed(fills, parse_fill, self.counters), key=lambda fill: (fill.at_ns, fill.cumulative)):
             by_order.setdefault(fill.order_id, []).append(fill)
+        whole = {order.id: order.filled for order in found if order.state is OrderState.FILLED}
         for order_id, executions in by_order.items():
-            self._book_activities(order_id, executions)
+            self._book_activities(order_id, executions, whole.get(order_id))
         for order in found:
             track = self._tracks.of(order)
             if track is not None:
@@ -95,14 +96,14 @@ class AlpacaReporter(AlpacaFollower):
             await self._refresh(track)
         self._account_due.set()
 
-    def _book_activities(self, order_id: str, executions: list[Fill]) -> None:
+    def _book_activities(self, order_id: str, executions: list[Fill], whole: Decimal | None) -> None:
         track = self._tracks.by_venue_id(order_id)
         if track is None:
             return
         for fill in executions:
             increment = self._marks.add(order_id, fill.quantity, fill.price, cumulative=fill.cumulative)
             if increment is not None:
-                self._fill(track, order_id, increment, fill.at_ns, is_last=False)
+                self._fill(track, order_id, increment, fill.at_ns, is_last=fill.cumulative == whole)
 
     # -- account -------------------------------------------------------------------------------------------------------
 

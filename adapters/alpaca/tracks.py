@@ -16,6 +16,7 @@ from adapters.alpaca.parsing import Order
 from adapters.transport.fills import FillMarks
 
 _UNSENT = (OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderStatus.EMULATED, OrderStatus.SUBMITTED)
+_ABSORBING = (OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED)
 _MAX_DEAD = 5_000
 PLACEHOLDER = "UNRESOLVED-"
 """Begins the venue id that an order is shown under while nobody knows whether it arrived."""
@@ -34,7 +35,7 @@ class Change:
     """The venue's id of the order that replaces it, once told."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """An order as the adapter knows it; quantities over all of its venue ids."""
 
@@ -53,6 +54,8 @@ class Track:
     venue_quantities: dict[str, Decimal] = field(default_factory=dict)
     is_accepted: bool = False
     is_dead: bool = False
+    is_absorbed: bool = False
+    """Whether it was told as rejected or expired, after which the engine takes no fill any more."""
     is_unresolved: bool = False
     """Whether nobody knows if the submission arrived."""
     is_cancelling: bool = False
@@ -62,6 +65,8 @@ class Track:
     parent: "Track | None" = None
     legs: list["Track"] = field(default_factory=list)
     is_uncovered_told: bool = False
+    is_dropped: bool = False
+    """Whether the venue was asked to cancel it after it was given up here."""
     queries: int = 0
 
     @property
@@ -105,6 +110,7 @@ class Tracks:
             booked=order.filled_qty.as_decimal(),
             is_accepted=order.status not in _UNSENT,
             is_dead=order.is_closed,
+            is_absorbed=order.status in _ABSORBING,
         )
         self._by_client[order.client_order_id.value] = track
         self._prune()

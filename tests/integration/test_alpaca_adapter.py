@@ -719,3 +719,66 @@ def test_no_text_shows_a_key(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert KEY not in out + err
     assert SECRET not in out + err
+
+
+def test_fill_after_an_expiry_is_told_as_a_position() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        order = desk.limit()
+        venue_id = await submitted(venue, desk, order)
+        await venue.push(venue.state(venue_id, "expired"))
+        await desk.until(lambda: "Exp" in desk.told(order), "expiry")
+        row = {"symbol": "AAPL", "asset_class": "us_equity", "qty": "10", "side": "long", "avg_entry_price": "100"}
+        venue.positions = [row]
+        late = venue.fill(venue_id, "10", "100")
+        late["data"]["order"]["status"] = "expired"
+        await venue.push(late)
+        await desk.until(lambda: bool(desk.cache.positions_open()), "position", secs=10.0)
+        assert desk.cache.positions_open()[0].signed_decimal_qty() == 10
+        assert desk.told(order) == ["Sub", "Acc", "Exp"]
+
+    run(case)
+
+
+def test_fill_after_a_cancel_is_booked() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        order = desk.limit()
+        venue_id = await submitted(venue, desk, order)
+        await venue.push(venue.state(venue_id, "canceled"))
+        await desk.until(lambda: "Can" in desk.told(order), "cancellation")
+        late = venue.fill(venue_id, "10", "100")
+        late["data"]["order"]["status"] = "canceled"
+        await venue.push(late)
+        await desk.until(lambda: order.filled_qty.as_decimal() == 10, "late fill")
+        assert desk.told(order) == ["Sub", "Acc", "Can", "Fil(10)"]
+
+    run(case)
+
+
+def test_order_of_several_legs_is_left_alone() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        order = desk.limit()
+        venue_id = await submitted(venue, desk, order)
+        message = venue.state(venue_id, "new")
+        message["data"]["order"] |= {"id": "m-1", "client_order_id": "m", "symbol": "", "order_class": "mleg"}
+        await venue.push(message)
+        await asyncio.sleep(2.0)
+        assert len(desk.cache.orders()) == 1
+
+    run(case)
+
+
+def test_cancel_of_one_leg_ends_the_pair() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        _entry, take, stop, entry_id, take_id, stop_id = await bracketed(venue, desk)
+        await venue.push(venue.fill(entry_id, "100", "100"))
+        await venue.push(venue.state(take_id, "new"), venue.state(stop_id, "new"))
+        await desk.until(lambda: bool(desk.cache.positions_open()), "position")
+        desk.strategy.cancel_all_orders(AAPL)
+        await desk.until(lambda: venue.count("DELETE", "/v2/orders") >= 1, "cancel")
+        await venue.push(venue.state(take_id, "canceled"), venue.state(stop_id, "canceled"))
+        await desk.until(lambda: take.is_closed and stop.is_closed, "end of both", secs=10.0)
+        await asyncio.sleep(1.5)
+        assert "CRej" not in desk.told()
+        assert venue.count("DELETE", "/v2/orders") == 1
+
+    run(case)

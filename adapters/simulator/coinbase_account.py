@@ -157,11 +157,13 @@ class AccountDesk:
     def fills(self, request: Request) -> Json:
         """Return a page of executions, newest first; an empty cursor is all that tells of the end."""
         records = self._desk.records
-        pairs = [
-            (records[fill.order_id], fill)
-            for fill in reversed(self._desk.desk.fills())
-            if fill.order_id in records and self._matches_fill(records[fill.order_id], fill, request)
-        ]
+        known = {fill.id: fill for fill in self._desk.desk.fills()}
+        reversals = [fill for record in records.values() for fill in record.reversals if fill.id in known]
+        told = [fill for fill in [*known.values(), *reversals] if fill.order_id in records]
+        # Executions of one moment keep the order in which they happened.
+        told.sort(key=lambda fill: fill.ts_ns)
+        pairs = [(records[fill.order_id], fill) for fill in reversed(told)]
+        pairs = [(record, fill) for record, fill in pairs if self._matches_fill(record, fill, request)]
         start, size = _offset(request), request.count("limit", 100, 3_000)
         rows = [self._desk.writer.fill_row(record, fill) for record, fill in pairs[start : start + size]]
         return {"fills": rows, "cursor": _cursor(start + size) if start + size < len(pairs) else ""}

@@ -129,7 +129,9 @@ class OrderDesk:
             # The exchange cancels at once; this venue says first that it will.
             self.tell(record)
         record.order = event.order
-        if event.fill is not None:
+        if event.kind is EventKind.TRADE_BUST and event.fill is not None:
+            record.reversals.append(msgspec.structs.replace(event.fill, ts_ns=event.ts_ns))
+        elif event.fill is not None:
             record.fills.append(event.fill)
         if record.is_final:
             record.is_edit_queued = False

@@ -47,6 +47,8 @@ class Record(msgspec.Struct, kw_only=True):
         The exchange's order as it was last told of.
     fills
         Executions, oldest first.
+    reversals
+        Executions that were taken back, each with the time of that; the order stays as it is.
     is_cancel_queued, is_edit_queued
         Accepted and not yet effective: the order is live.
     edits
@@ -65,6 +67,7 @@ class Record(msgspec.Struct, kw_only=True):
     request: Json
     order: Order
     fills: list[Fill] = []
+    reversals: list[Fill] = []
     is_cancel_queued: bool = False
     is_edit_queued: bool = False
     edits: list[Edit] = []
@@ -231,14 +234,18 @@ class Writer:
         }
 
     def fill_row(self, record: Record, fill: Fill) -> Json:
-        """Write an execution as the list of fills tells of it, commission with all digits."""
+        """Write an execution as the list of fills tells of it, commission with all digits.
+
+        One that was taken back bears the trade id of the execution: a trade id is of one row among the fills alone.
+        """
         moment = self.time(fill.ts_ns)
+        kind = "REVERSAL" if fill in record.reversals else "FILL"
         return {
-            "entry_id": sha256(fill.id.encode()).hexdigest(),
+            "entry_id": sha256(f"{kind}:{fill.id}".encode()).hexdigest(),
             "trade_id": fill.id,
             "order_id": record.order_id,
             "trade_time": moment,
-            "trade_type": "FILL",
+            "trade_type": kind,
             "price": number(fill.price),
             "size": number(fill.qty),
             "commission": number(fill.fee),

@@ -23,7 +23,7 @@ from adapters.simulator.coinbase_orders import Record
 from adapters.simulator.coinbase_public import PublicDesk, Shelf
 from adapters.simulator.coinbase_sessions import Endpoint, Session, error_frame, frame_of
 from adapters.simulator.coinbase_wire import NANOS, Json, beat_time, encoded
-from adapters.simulator.exchange import Event, TradingState
+from adapters.simulator.exchange import Event, EventKind, TradingState
 from adapters.simulator.faults import Fault, FaultKind, FaultPlan, Occurrence
 from adapters.simulator.journal import EntryKind
 from adapters.simulator.lines import Line, Lines
@@ -308,7 +308,7 @@ class Streams:
 
     def _is_joined(self, record: Record, event: Event | None) -> bool:
         """Whether a fault lets this fill be told with the next one only: totals make up for it."""
-        if event is None or event.fill is None:
+        if event is None or event.fill is None or event.kind is EventKind.TRADE_BUST:
             return False
         occurrence = self._occurrence(Endpoint.USER, record, event.kind.value)
         fault = self._market.faults.first(occurrence, FaultKind.COALESCE_FILLS)

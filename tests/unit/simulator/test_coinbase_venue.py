@@ -831,6 +831,22 @@ def test_a_late_fill_is_told_after_the_end(house):
     assert (order["status"], order["filled_size"], order["number_of_fills"]) == ("CANCELLED", "0.04", "1")
 
 
+def test_a_trade_that_is_taken_back_is_a_row_of_its_own(house):
+    answer = house.create("c", "BUY", market_market_ioc={"base_size": "0.1"})
+    order_id = answer["success_response"]["order_id"]
+    (fill,) = house.get("/orders/historical/fills")["fills"]
+    house.market.step(1)
+    house.venue.desk.exchange.bust(fill["trade_id"], house.market.clock.now_ns())
+    reversal, first = house.get("/orders/historical/fills", order_ids=order_id)["fills"]
+    assert first == fill
+    assert (reversal["trade_type"], reversal["trade_id"]) == ("REVERSAL", fill["trade_id"])
+    assert reversal["entry_id"] != fill["entry_id"]
+    assert reversal["sequence_timestamp"] > fill["sequence_timestamp"]
+    order = house.order(order_id)
+    assert (order["status"], order["filled_size"], order["number_of_fills"]) == ("FILLED", "0.1", "1")
+    assert house.balance("USD")[0] == 100_000
+
+
 def test_a_pace_lets_so_many_through_in_a_second():
     now = [0.0]
     pace = Pace(2, clock=lambda: now[0])

@@ -46,6 +46,7 @@ _CONNECT_SECS: Final = 3.0
 _LIMITED_TRIES: Final = 4
 _READ_TRIES: Final = 2
 _MAX_BUDGET_WAIT_SECS: Final = 10.0
+_READS_AT_ONCE: Final = 4
 
 
 class _Timed(HTTPAdapter):
@@ -102,6 +103,7 @@ class AlpacaHttp:
         self._deadline_secs = deadline_secs
         self._rng = rng or Random()
         self._hold_until = 0.0
+        self._reading = asyncio.Semaphore(_READS_AT_ONCE)
         self._users = 0
         self.is_closed = False
         keys = credentials.key, credentials.secret
@@ -235,6 +237,22 @@ class AlpacaHttp:
         budget = self._budget if client is None else self._data_budget
         chosen = client or self._trading
         query = dict(params or {})
+        if lane != READS:
+            return await self._tried(chosen, path, query, lane=lane, budget=budget)
+        # Lookups come in crowds when many answers are lost: they wait here in turn, for the lane would refuse them.
+        try:
+            await asyncio.wait_for(self._reading.acquire(), self._deadline_secs)
+        except TimeoutError:
+            self._counters.add("nqs_calls_refused", reason="reads_queued")
+            raise NotSentError(f"too many reads for {self._deadline_secs:g} s") from None
+        try:
+            return await self._tried(chosen, path, query, lane=lane, budget=budget)
+        finally:
+            self._reading.release()
+
+    async def _tried(
+        self, chosen: RESTClient, path: str, query: dict[str, object], *, lane: str, budget: RateBudget
+    ) -> Any:
         for attempt in range(1, _READ_TRIES + 1):
             try:
                 return await self._limited(lambda: chosen.get(path, query), lane=lane, budget=budget, urgent=False)

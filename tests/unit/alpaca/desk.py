@@ -97,6 +97,7 @@ class Desk:
                 deadline_secs=changes.pop("deadline_secs", 1.0),
                 fractional=changes.pop("fractional", True),
                 veto_path=changes.pop("veto_path", None),
+                requests_a_minute=changes.pop("requests_a_minute", 200),
             ),
             "caps": CAPS,
             "instrument_provider": InstrumentProviderConfig(load_all=True),

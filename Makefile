@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 JOBS ?= 2
 
-.PHONY: help demo test test-long check format lint types imports bench locks clean
+.PHONY: help demo test test-long conformance check format lint types imports bench locks clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,10 @@ test: $(DEV)  ## Run every test in its short form
 
 test-long: $(DEV)  ## Run the long form of the long suites
 	@$(BIN)/python -m pytest -q -n $(JOBS) -m slow $(ARGS)
+
+conformance: $(DEV)  ## Run every conformance case of both venues and print a table
+	@$(BIN)/python -m pytest -q -n $(JOBS) -p tests.conformance tests/integration/test_alpaca_adapter.py \
+	    tests/integration/test_coinbase_adapter.py $(ARGS)
 
 bench: $(DEV)  ## Measure speed and memory, as JSON in var/bench.json
 	@$(BIN)/python -m tests.performance.bench $(ARGS)

@@ -52,6 +52,8 @@ class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
         Capital, sizes, limits and breakers.
     expected_bar_types, batch_wait_ns
         Bars that complete a batch, and how long it waits for them; none and 1 ns in a backtest.
+    batch_settle_ns
+        From the last of these bars to the decision; long enough that a real clock can set it.
     leverage
         Of the account at each venue; 1 where it is not named.
     day_zone
@@ -67,6 +69,7 @@ class RiskDeskConfig(ActorConfig, frozen=True, kw_only=True):
     params: DeskParams
     expected_bar_types: tuple[str, ...] = ()
     batch_wait_ns: int = 1
+    batch_settle_ns: int = 1
     leverage: dict[str, float] = {}
     day_zone: str = "America/New_York"
     breaker_store: str = ""
@@ -94,7 +97,7 @@ class RiskDesk(Actor):
         self._store: BreakerStore | None = None
         if config.breaker_store:
             self._store = load_component(config.breaker_store, config.breaker_store_args)
-        self._batches = Batches(expected, config.batch_wait_ns)
+        self._batches = Batches(expected, config.batch_wait_ns, config.batch_settle_ns)
         self._begin()
 
     def _begin(self) -> None:
@@ -187,7 +190,7 @@ class RiskDesk(Actor):
             name = _timer(bar.ts_event)
             if name in self.clock.timer_names:
                 self.clock.cancel_timer(name)
-            self.clock.set_time_alert_ns(name, self.clock.timestamp_ns() + 1, self._on_deadline)
+            self.clock.set_time_alert_ns(name, self._batches.settled_at(self.clock.timestamp_ns()), self._on_deadline)
 
     def _on_deadline(self, event: Any) -> None:
         self._decide(int(event.name.partition(":")[2]))

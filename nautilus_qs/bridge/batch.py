@@ -20,11 +20,14 @@ class Batches:
         Instrument ids whose bars a batch waits for; none means that only the deadline closes it.
     wait_ns
         Time from the first report of a batch to its deadline.
+    settle_ns
+        Time from the last report to the decision: those who hear of a bar later than others propose in it.
     """
 
-    def __init__(self, expected: Iterable[str] = (), wait_ns: int = 1) -> None:
-        if wait_ns < 1:
-            raise ValueError(f"wait_ns must be >= 1, was {wait_ns}")
+    def __init__(self, expected: Iterable[str] = (), wait_ns: int = 1, settle_ns: int = 1) -> None:
+        if wait_ns < 1 or settle_ns < 1:
+            raise ValueError(f"wait_ns and settle_ns must be >= 1, were {wait_ns} and {settle_ns}")
+        self._settle_ns = settle_ns
         self._expected = frozenset(expected)
         self._wait_ns = wait_ns
         self.reset()
@@ -37,7 +40,7 @@ class Batches:
 
     def deadline(self, ts_batch: int, now_ns: int) -> int:
         """Return when a batch that opens now must close: at once where no bar of its time is missing."""
-        return now_ns + (1 if self._is_complete(ts_batch) else self._wait_ns)
+        return now_ns + (self._settle_ns if self._is_complete(ts_batch) else self._wait_ns)
 
     def add(self, proposal: Proposal) -> bool | None:
         """Take a proposal in.
@@ -54,6 +57,10 @@ class Batches:
         batch = self._open.setdefault(ts, [])
         batch.append(proposal)
         return len(batch) == 1
+
+    def settled_at(self, now_ns: int) -> int:
+        """Return when a batch that is complete now is decided."""
+        return now_ns + self._settle_ns
 
     def report(self, ts_batch: int, instrument_id: str) -> bool:
         """Note that an instrument's bar arrived; return whether its batch is now complete."""

@@ -4,6 +4,7 @@ The venues come from their adapters; no rule is written here. Durable state, the
 not part of this builder.
 """
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -53,7 +54,13 @@ ADAPTERS = {
 
 
 def build_node(
-    config: LiveConfig, *, run_id: str, sink: str, sink_args: dict[str, str], trade_from_ns: int
+    config: LiveConfig,
+    *,
+    run_id: str,
+    sink: str,
+    sink_args: dict[str, str],
+    trade_from_ns: int,
+    loop: asyncio.AbstractEventLoop | None = None,
 ) -> TradingNode:
     """Return a node that is built and not running yet.
 
@@ -65,6 +72,8 @@ def build_node(
         Whose rows are recorded, and where.
     trade_from_ns
         Bars that closed before this time (UTC nanoseconds) warm the indicators only.
+    loop
+        Where it runs; the current one when left out.
 
     Raises
     ------
@@ -72,7 +81,8 @@ def build_node(
         If no adapter is written for a venue, or an adapter refuses its settings.
     """
     skip_quadratic_analysis()
-    node = TradingNode(_node_config(config, run_id=run_id, sink=sink, sink_args=sink_args, trade_from_ns=trade_from_ns))
+    node_config = _node_config(config, run_id=run_id, sink=sink, sink_args=sink_args, trade_from_ns=trade_from_ns)
+    node = TradingNode(node_config, loop=loop)
     for venue in config.venues:
         adapter = adapter_of(venue.name)
         node.add_data_client_factory(venue.name, find_part(adapter.data_factory))
@@ -108,6 +118,7 @@ def _node_config(
         entry_time_in_force="GTC",
         max_mark_age_secs=config.max_mark_age_secs,
         batch_wait_ns=int(config.batch_wait_secs * 1e9),
+        batch_settle_ns=1_000_000,
         waits_for_bars=True,
     )
     return TradingNodeConfig(

@@ -32,6 +32,8 @@ class Setting(Struct, frozen=True, kw_only=True):
         The same.
     batch_wait_ns
         How long a batch waits for the bars that complete it; 1 in a backtest.
+    batch_settle_ns
+        From the last of these bars to the decision.
     waits_for_bars
         Whether a batch closes when every instrument has reported.
     breaker_store, breaker_store_args
@@ -47,6 +49,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     mark_every_secs: int = 0
     max_mark_age_secs: float = 0.0
     batch_wait_ns: int = 1
+    batch_settle_ns: int = 1
     waits_for_bars: bool = False
     breaker_store: str = ""
     breaker_store_args: dict[str, str] = {}
@@ -138,6 +141,7 @@ def _desk(config: SystemConfig, setting: Setting) -> ImportableActorConfig:
             "params": config.desk,
             "expected_bar_types": bar_types(config) if setting.waits_for_bars else (),
             "batch_wait_ns": setting.batch_wait_ns,
+            "batch_settle_ns": setting.batch_settle_ns,
             "leverage": {venue.name: venue.leverage for venue in config.markets},
             "day_zone": config.day_zone,
             "breaker_store": setting.breaker_store,

@@ -1,6 +1,6 @@
 """The strategies trade a simulated day at a venue; the backtest on the same bars decides and fills the same.
 
-The tape walks by a cent at a time and does not jump between bars: a stop is filled at its price, and an order at the close
+The tape walks by a cent at a time and does not jump between bars: a stop fills at its price, and an order at the close
 at the next open, in the backtest as at the venue.
 """
 

@@ -12,7 +12,7 @@ from nautilus_trader.model.enums import AggressorSide, BarAggregation
 from nautilus_trader.model.identifiers import ClientId, TradeId
 from nautilus_trader.model.objects import Price, Quantity
 
-from adapters.alpaca import parsing
+from adapters.alpaca import market
 from adapters.alpaca.config import AlpacaDataClientConfig, Credentials
 from adapters.alpaca.constants import (
     ALPACA_VENUE,
@@ -23,9 +23,9 @@ from adapters.alpaca.constants import (
     Notice,
     NoticeKind,
 )
+from adapters.alpaca.fields import ParseError
 from adapters.alpaca.http import AlpacaHttp
 from adapters.alpaca.news import AlpacaNews, news_of
-from adapters.alpaca.parsing import ParseError
 from adapters.alpaca.providers import AlpacaInstrumentProvider
 from adapters.alpaca.sessions import close_ns, is_regular_session, parse_sessions, timeframe_of
 from adapters.alpaca.websocket import DataStream
@@ -216,8 +216,10 @@ class AlpacaDataClient(LiveMarketDataClient):
             return
         try:
             handle(message)
-        except ParseError as error:
-            self.counters.add("nqs_payloads_refused", reason=error.reason)
+        except ValueError as error:
+            # One message must not take the rest of its frame with it.
+            reason = error.reason if isinstance(error, ParseError) else "message_not_expressible"
+            self.counters.add("nqs_payloads_refused", reason=reason)
 
     def _found(self, symbol: str) -> Any:
         instrument = self._provider.by_symbol(symbol)
@@ -226,15 +228,15 @@ class AlpacaDataClient(LiveMarketDataClient):
         return instrument
 
     def _on_quote(self, message: Mapping[str, Any]) -> None:
-        quote = parsing.parse_quote(message)
+        quote = market.parse_quote(message)
         self._handle_data(quote_tick(quote, self._found(quote.symbol), self._clock.timestamp_ns()))
 
     def _on_trade(self, message: Mapping[str, Any]) -> None:
-        trade = parsing.parse_trade(message)
+        trade = market.parse_trade(message)
         self._handle_data(trade_tick(trade, self._found(trade.symbol), self._clock.timestamp_ns()))
 
     def _on_minute(self, message: Mapping[str, Any]) -> None:
-        row = parsing.parse_bar(message)
+        row = market.parse_bar(message)
         instrument = self._found(row.symbol)
         bar_type = self._bar_types.get(("bars", instrument.id))
         if bar_type is not None:
@@ -242,14 +244,14 @@ class AlpacaDataClient(LiveMarketDataClient):
 
     def _on_day(self, message: Mapping[str, Any]) -> None:
         # The venue sends the day as it grows; it is told when it is over.
-        row = parsing.parse_bar(message)
+        row = market.parse_bar(message)
         instrument = self._found(row.symbol)
         bar_type = self._bar_types.get(("dailyBars", instrument.id))
         if bar_type is not None:
             self._running_days[bar_type] = bar_of(row, bar_type, instrument, self._closes, 0)
 
     def _on_article(self, message: Mapping[str, Any]) -> None:
-        article = parsing.parse_article(message)
+        article = market.parse_article(message)
         news = news_of(article, self._clock.timestamp_ns())
         for data_type in self._news_types:
             if _news_symbol(data_type) in ("*", *article.symbols):
@@ -341,13 +343,13 @@ class AlpacaDataClient(LiveMarketDataClient):
         self._handle_instruments(request.venue, found, request.id, request.start, request.end, request.params)
 
     async def _request_quote_ticks(self, request: Any) -> None:
-        ticks = await self._history("quotes", request, parsing.parse_quote, quote_tick)
+        ticks = await self._history("quotes", request, market.parse_quote, quote_tick)
         if ticks is not None:
             ids = (request.id, request.start, request.end, request.params)
             self._handle_quote_ticks(request.instrument_id, ticks, *ids)
 
     async def _request_trade_ticks(self, request: Any) -> None:
-        ticks = await self._history("trades", request, parsing.parse_trade, trade_tick)
+        ticks = await self._history("trades", request, market.parse_trade, trade_tick)
         if ticks is not None:
             ids = (request.id, request.start, request.end, request.params)
             self._handle_trade_ticks(request.instrument_id, ticks, *ids)
@@ -397,7 +399,7 @@ class AlpacaDataClient(LiveMarketDataClient):
         now_ns, symbol = self._clock.timestamp_ns(), instrument.raw_symbol.value
         bars = self._made(
             rows,
-            lambda row: bar_of(parsing.parse_bar(row, symbol), bar_type, instrument, self._closes, now_ns),
+            lambda row: bar_of(market.parse_bar(row, symbol), bar_type, instrument, self._closes, now_ns),
         )
         # The bar that still grows is not known yet.
         return [bar for bar in bars if bar.ts_event <= now_ns]
@@ -444,7 +446,7 @@ class AlpacaDataClient(LiveMarketDataClient):
             read = self._http.stock_page
         rows: list[object] = []
         while len(rows) < (limit or _MAX_ROWS):
-            page, token = parsing.parse_page(await read(what, params), what)
+            page, token = market.parse_page(await read(what, params), what)
             rows.extend(row for symbol_rows in page.values() for row in symbol_rows)
             if not token:
                 break
@@ -463,16 +465,16 @@ class AlpacaDataClient(LiveMarketDataClient):
         articles: list[object] = []
         while len(articles) < (limit or _MAX_ROWS):
             page = await self._http.news_page(params)
-            rows, token = parsing.parse_page({**page, "symbol": ""} if isinstance(page, dict) else page, "news")
+            rows, token = market.parse_page({**page, "symbol": ""} if isinstance(page, dict) else page, "news")
             articles.extend(rows.get("", []))
             if not token:
                 break
             params["page_token"] = token
         now_ns = self._clock.timestamp_ns()
-        return self._made(articles[: limit or _MAX_ROWS], lambda row: news_of(parsing.parse_article(row), now_ns))
+        return self._made(articles[: limit or _MAX_ROWS], lambda row: news_of(market.parse_article(row), now_ns))
 
 
-def quote_tick(quote: parsing.Quote, instrument: Any, now_ns: int) -> QuoteTick:
+def quote_tick(quote: market.Quote, instrument: Any, now_ns: int) -> QuoteTick:
     """Return a quote of NautilusTrader.
 
     Raises
@@ -493,7 +495,7 @@ def quote_tick(quote: parsing.Quote, instrument: Any, now_ns: int) -> QuoteTick:
     )
 
 
-def trade_tick(trade: parsing.Trade, instrument: Any, now_ns: int) -> TradeTick:
+def trade_tick(trade: market.Trade, instrument: Any, now_ns: int) -> TradeTick:
     """Return a trade of NautilusTrader.
 
     Raises
@@ -515,7 +517,7 @@ def trade_tick(trade: parsing.Trade, instrument: Any, now_ns: int) -> TradeTick:
     )
 
 
-def bar_of(row: parsing.Bar, bar_type: Any, instrument: Any, closes: Mapping[date, time], now_ns: int) -> Bar:
+def bar_of(row: market.Bar, bar_type: Any, instrument: Any, closes: Mapping[date, time], now_ns: int) -> Bar:
     """Return a bar of NautilusTrader, stamped with its close: the venue stamps it with its open."""
     closed = close_ns(row.open_ns, bar_type.spec, closes, is_crypto=_is_crypto(instrument))
     decimals = instrument.price_precision

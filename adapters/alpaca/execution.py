@@ -30,9 +30,9 @@ from adapters.alpaca.constants import (
     OrderClass,
     OrderState,
 )
+from adapters.alpaca.fields import ParseError
 from adapters.alpaca.following import CONFIRM_SECS
 from adapters.alpaca.parsing import (
-    ParseError,
     parse_account,
     parse_order,
     parse_position,

@@ -26,10 +26,10 @@ from adapters.alpaca.constants import (
     OrderState,
     TradeEvent,
 )
+from adapters.alpaca.fields import ParseError
 from adapters.alpaca.http import AlpacaHttp
 from adapters.alpaca.parsing import (
     Order,
-    ParseError,
     TradeUpdate,
     parse_order,
     parse_trade_update,

@@ -22,7 +22,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from adapters.alpaca.config import Credentials
-from adapters.alpaca.parsing import ParseError, parse_error, parse_time_ns
+from adapters.alpaca.fields import ParseError, parse_time_ns
+from adapters.alpaca.parsing import parse_error
 from adapters.transport.budget import RateBudget
 from adapters.transport.counters import Counters
 from adapters.transport.errors import (

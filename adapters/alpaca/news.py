@@ -3,7 +3,7 @@
 from nautilus_trader.core.data import Data
 from nautilus_trader.model.custom import customdataclass
 
-from adapters.alpaca.parsing import Article
+from adapters.alpaca.market import Article
 
 
 @customdataclass

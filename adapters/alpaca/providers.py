@@ -14,8 +14,9 @@ from nautilus_trader.model.instruments import Cfd, CurrencyPair, Equity
 from nautilus_trader.model.objects import Currency, Money, Price, Quantity
 
 from adapters.alpaca.constants import ALPACA_VENUE, AssetClass
+from adapters.alpaca.fields import ParseError
 from adapters.alpaca.http import AlpacaHttp
-from adapters.alpaca.parsing import Asset, ParseError, parse_asset
+from adapters.alpaca.parsing import Asset, parse_asset
 from adapters.transport.counters import Counters
 from adapters.transport.errors import NotFoundError
 

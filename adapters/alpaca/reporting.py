@@ -24,12 +24,12 @@ from adapters.alpaca.constants import (
     NoticeKind,
     OrderState,
 )
+from adapters.alpaca.fields import ParseError
 from adapters.alpaca.following import AlpacaFollower
 from adapters.alpaca.parsing import (
     Account,
     Fill,
     Order,
-    ParseError,
     Position,
     parse_account,
     parse_fill,

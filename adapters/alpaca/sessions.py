@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from nautilus_trader.model.enums import BarAggregation
 
-from adapters.alpaca.parsing import ParseError
+from adapters.alpaca.fields import ParseError
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 REGULAR_CLOSE: Final = time(16)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapters.alpaca import parsing
-from adapters.alpaca.parsing import ParseError
+from adapters.alpaca import market, parsing
+from adapters.alpaca.fields import ParseError
 
 NOT_USED = "shape_not_used"
 
@@ -115,10 +115,10 @@ OURS: list[tuple[str, Callable[[Any], object], dict[str, Any]]] = [
     ("account", parsing.parse_account, ACCOUNT),
     ("position", parsing.parse_position, POSITION),
     ("asset", parsing.parse_asset, ASSET),
-    ("news", parsing.parse_article, NEWS),
-    ("quote", parsing.parse_quote, QUOTE),
-    ("trade", parsing.parse_trade, TRADE),
-    ("bar", parsing.parse_bar, BAR),
+    ("news", market.parse_article, NEWS),
+    ("quote", market.parse_quote, QUOTE),
+    ("trade", market.parse_trade, TRADE),
+    ("bar", market.parse_bar, BAR),
 ]
 
 
@@ -134,10 +134,10 @@ SHAPES: list[tuple[set[str], Callable[[Any], object]]] = [
     ({"avg_entry_price", "qty", "side"}, parsing.parse_position),
     ({"tradable", "symbol", "exchange"}, parsing.parse_asset),
     ({"account_number", "cash"}, parsing.parse_account),
-    ({"headline", "id"}, parsing.parse_article),
-    ({"ap", "bp", "t"}, with_symbol(parsing.parse_quote)),
-    ({"o", "h", "l", "c", "t"}, with_symbol(parsing.parse_bar)),
-    ({"p", "s", "t", "i"}, with_symbol(parsing.parse_trade)),
+    ({"headline", "id"}, market.parse_article),
+    ({"ap", "bp", "t"}, with_symbol(market.parse_quote)),
+    ({"o", "h", "l", "c", "t"}, with_symbol(market.parse_bar)),
+    ({"p", "s", "t", "i"}, with_symbol(market.parse_trade)),
     ({"code", "message"}, lambda raw: parsing.parse_error(400, json.dumps(raw))),
 ]
 
@@ -222,8 +222,8 @@ def test_unknown_words_become_unknown_and_not_an_error() -> None:
         (parsing.parse_trade_update, {**UPDATE, "price": None}, "price_null"),
         (parsing.parse_trade_update, {**UPDATE, "qty": "31"}, "execution_past_total"),
         (parsing.parse_fill, {**ACTIVITY, "cum_qty": "29"}, "activity_qty_invalid"),
-        (parsing.parse_quote, {**QUOTE, "t": "yesterday"}, "t_not_a_time"),
-        (parsing.parse_bar, {**BAR, "h": 1}, "bar_inconsistent"),
+        (market.parse_quote, {**QUOTE, "t": "yesterday"}, "t_not_a_time"),
+        (market.parse_bar, {**BAR, "h": 1}, "bar_inconsistent"),
     ],
 )
 def test_invalid_payload_is_refused_by_name(parse: Callable[[Any], object], raw: object, reason: str) -> None:

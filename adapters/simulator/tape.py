@@ -250,6 +250,7 @@ def parquet_bars(path: Path, symbol: str) -> Iterator[Bar]:
         Whose bars they are; a column `symbol`, where there is one, selects its rows.
 
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -261,7 +262,9 @@ def parquet_bars(path: Path, symbol: str) -> Iterator[Bar]:
         raise ValueError(f"{path.name} needs a column ts_ns, time or timestamp, has {', '.join(table.column_names)}")
     times = table[name]
     if name != "ts_ns":
-        times = times.cast("timestamp[ns, tz=UTC]") if "tz" in str(times.type) else times.cast("timestamp[ns]")
+        times = times.cast(
+            pa.timestamp("ns", tz=times.type.tz) if pa.types.is_timestamp(times.type) else "timestamp[ns]"
+        )
     stamps = times.cast("int64").to_pylist()
     columns = {n: table[n].to_pylist() for n in ("open", "high", "low", "close", "volume")}
     rows = ({"ts_ns": stamp, **{n: values[i] for n, values in columns.items()}} for i, stamp in enumerate(stamps))

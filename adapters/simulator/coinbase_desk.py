@@ -9,7 +9,6 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
 from decimal import Decimal
 from typing import Any
 
@@ -138,8 +137,8 @@ class OrderDesk:
         if event.kind is EventKind.FILL and "attached_order_configuration" in record.request:
             self._children.append(record)
             with contextlib.suppress(RuntimeError):
-                # The context is a new one: in a request's, frames would wait for an answer that is gone.
-                asyncio.get_running_loop().call_soon(self.settle, context=Context())
+                # A step settles at its end; what the control port does is followed by nothing else.
+                asyncio.get_running_loop().call_soon(self.settle)
         self.tell(record, event)
 
     def tell(self, record: Record, event: Event | None = None) -> None:

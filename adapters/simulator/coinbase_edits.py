@@ -1,7 +1,6 @@
 """Changes of working orders at the Coinbase simulator: the id stays, price and size are given together."""
 
 import asyncio
-from contextvars import Context
 
 from adapters.simulator.coinbase_configurations import Force, Kind, read_number
 from adapters.simulator.coinbase_desk import OrderDesk, text_of
@@ -68,8 +67,7 @@ class Edits:
             return False
         record.is_edit_queued = True
         self._orders.tell(record)
-        loop = asyncio.get_running_loop()
-        loop.call_later(fault.secs, self._drop_edit, record, context=Context())
+        asyncio.get_running_loop().call_later(fault.secs, self._drop_edit, record)
         return True
 
     def _drop_edit(self, record: Record) -> None:

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
 from decimal import Decimal
 from time import monotonic
 from typing import Any
@@ -88,13 +87,6 @@ class CoinbaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     sockets: SocketOptions = SocketOptions()
 
 
-class LaterDesk(Desk):
-    """A desk whose later deeds belong to no request: in a request's context their frames would wait for its answer."""
-
-    def _later(self, secs: float, action: Callable[[], object]) -> None:
-        Context().run(super()._later, secs, action)
-
-
 class CoinbaseVenue:
     """Everything of the simulated Coinbase.
 
@@ -127,7 +119,7 @@ class CoinbaseVenue:
         self.keyring = Keyring(*settings.keys, *([self.issued.key] if self.issued else []))
         self.user_id = str(uuid5(NAMESPACE_URL, f"user/{settings.account}"))
         self.portfolio_id = str(uuid5(NAMESPACE_URL, f"portfolio/{settings.account}"))
-        self.desk = LaterDesk(
+        self.desk = Desk(
             market, settings.rules, _with_aliases(settings.listings), balances=settings.balances, seed=seed
         )
         self.shelf = Shelf(self.desk.exchange)

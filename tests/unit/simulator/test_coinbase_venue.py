@@ -127,6 +127,13 @@ def test_a_market_order_takes_level_by_level_and_stops_at_its_protection():
     assert house.told == [("c", "PENDING"), ("c", "OPEN"), ("c", "OPEN"), ("c", "CANCELLED")]
 
 
+def test_what_a_sale_brings_is_less_by_its_fee(house):
+    answer = house.create("c", "SELL", market_market_ioc={"base_size": "0.1"})
+    order = house.order(answer["success_response"]["order_id"])
+    assert (order["filled_value"], order["total_fees"], order["total_value_after_fees"]) == ("5000", "45", "4955")
+    assert house.balance("USD")[0] == 104_955
+
+
 def test_a_resting_limit_is_filled_by_trades_as_maker(house):
     order_id = house.limit("c", size="0.1", price="49000")
     assert house.order(order_id)["outstanding_hold_amount"] == "4944.1"

@@ -23,6 +23,29 @@ from adapters.alpaca.fields import (
     word_of,
 )
 
+# Who reads history without the client finds everything here.
+from adapters.alpaca.market import parse_bar, parse_page
+
+__all__ = [
+    "Account",
+    "Asset",
+    "ErrorBody",
+    "Fill",
+    "Order",
+    "ParseError",
+    "Position",
+    "TradeUpdate",
+    "parse_account",
+    "parse_asset",
+    "parse_bar",
+    "parse_error",
+    "parse_fill",
+    "parse_order",
+    "parse_page",
+    "parse_position",
+    "parse_trade_update",
+]
+
 _MAX_LEGS = 8
 
 

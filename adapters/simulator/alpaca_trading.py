@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.simulator import alpaca_account as account
+from adapters.simulator.alpaca_refusals import refusal_error
 from adapters.simulator.alpaca_requests import changes_of, decimal_or_none, is_true, ticket_of, whole_number
 from adapters.simulator.alpaca_venue import AlpacaVenue
-from adapters.simulator.alpaca_wire import Json, WireError, asset_class, error_body, number, read_time, refusal_error
+from adapters.simulator.alpaca_wire import Json, WireError, asset_class, error_body, number, read_time
 from adapters.simulator.exchange import Order, Position, Reason, RefusalError
 from adapters.simulator.http_faults import Ids
 from adapters.simulator.http_faults import Request as SeenRequest

@@ -4,8 +4,9 @@ import httpx
 import msgspec
 import pytest
 
+from adapters.simulator.alpaca_refusals import refusal_error
 from adapters.simulator.alpaca_venue import AlpacaSettings
-from adapters.simulator.alpaca_wire import WireError, read_time, refusal_error
+from adapters.simulator.alpaca_wire import WireError, read_time
 from adapters.simulator.exchange import ALPACA, Reason, RefusalError
 from adapters.simulator.host import SimulatedVenues
 

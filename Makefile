@@ -37,8 +37,9 @@ test-long: $(DEV)  ## Run the long form of the long suites
 	@$(BIN)/python -m pytest -q -n $(JOBS) -m slow $(ARGS)
 
 conformance: $(DEV)  ## Run every conformance case of both venues and print a table
-	@$(BIN)/python -m pytest -q -n $(JOBS) -p tests.conformance tests/integration/test_alpaca_adapter.py \
-	    tests/integration/test_coinbase_adapter.py $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) -p tests.conformance -m "not slow" tests/integration/test_alpaca_adapter.py \
+	    tests/integration/test_alpaca_simulated.py tests/integration/test_coinbase_adapter.py \
+	    tests/unit/coinbase/test_data.py $(ARGS)
 
 bench: $(DEV)  ## Measure speed and memory, as JSON in var/bench.json
 	@$(BIN)/python -m tests.performance.bench $(ARGS)

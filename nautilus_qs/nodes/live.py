@@ -128,7 +128,13 @@ def _node_config(
         data_engine=LiveDataEngineConfig(graceful_shutdown_on_exception=True),
         # As in a backtest: desk and gate judge every order, and decide alike in every mode.
         risk_engine=LiveRiskEngineConfig(bypass=True, graceful_shutdown_on_exception=True),
-        exec_engine=LiveExecEngineConfig(reconciliation=True, graceful_shutdown_on_exception=True),
+        exec_engine=LiveExecEngineConfig(
+            reconciliation=True,
+            graceful_shutdown_on_exception=True,
+            # The engine would reject an order in doubt after some queries. The adapters look it up themselves, and say
+            # that it was rejected on the venue's word only.
+            inflight_check_interval_ms=0,
+        ),
         controller=shells.controller(),
         strategies=shells.strategies(config, setting),
         actors=shells.actors(config, setting),

@@ -14,7 +14,6 @@ from catalog.content import file_digest, read_table, times, year_digests
 from catalog.manifest import Dataset, FileFacts
 from catalog.transaction import Transaction, disk_errors
 
-ROWS_PER_FILE = 250_000
 """Bounds the memory of an ingest; NautilusTrader reads many files as one."""
 ROWS_PER_GROUP = 5_000
 """As NautilusTrader writes them: streams read a group at a time."""

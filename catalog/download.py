@@ -67,12 +67,15 @@ class DownloadJob(msgspec.Struct, frozen=True, kw_only=True):
         Of the bars.
     start_secs, end_secs
         First and last second (UTC) in which a bar may open.
+    now_secs
+        The time: a bar that is not over by then is left out.
     """
 
     symbols: tuple[str, ...]
     size: BarSize
     start_secs: int
     end_secs: int
+    now_secs: int
 
 
 def download(
@@ -115,13 +118,16 @@ def download(
 
 async def _fill(history: VenueHistory, job: DownloadJob, symbol: str, store: PageStore, on_progress: Progress) -> None:
     span = job.end_secs - job.start_secs + 1
+    over_secs = job.now_secs - job.size.step_ns // 10**9
     bars = 0
-    for window in windows(job.start_secs, job.end_secs, history.window_secs(job.size)):
-        if not store.has(window):
+    for first, last in windows(job.start_secs, job.end_secs, history.window_secs(job.size)):
+        # One that reaches into the future is cut, and so it is another window when it is asked for again later.
+        window = first, min(last, over_secs)
+        if window[0] <= window[1] and not store.has(window):
             rows = await history.bars(symbol, job.size, *window)
             store.put(window, rows)
             bars += len(rows)
-        on_progress(symbol, (window[1] + 1 - job.start_secs) / span, bars)
+        on_progress(symbol, (last + 1 - job.start_secs) / span, bars)
 
 
 def _folder(root: Path, history: VenueHistory, job: DownloadJob, symbol: str) -> Path:

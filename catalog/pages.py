@@ -54,7 +54,7 @@ class PageStore:
     def put(self, window: tuple[int, int], rows: Rows) -> None:
         """Keep the rows of a window, which may be none."""
         path = self._path(window)
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{os.getpid()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:

@@ -4,11 +4,10 @@ from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
-from nautilus_trader.model.identifiers import ClientId, Venue
+from nautilus_trader.model.identifiers import Venue
 
 ALPACA: Final = "ALPACA"
 ALPACA_VENUE: Final = Venue(ALPACA)
-ALPACA_CLIENT_ID: Final = ClientId(ALPACA)
 
 REST_LIVE: Final = "https://api.alpaca.markets"
 REST_PAPER: Final = "https://paper-api.alpaca.markets"

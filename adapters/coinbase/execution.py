@@ -73,18 +73,13 @@ from adapters.transport.errors import (
 )
 from adapters.transport.fills import FillMarks
 
-_ZERO: Final = Decimal(0)
 _REPOST_PAUSE_SECS: Final = 1.0
-_LOOKBACK_NS: Final = 60_000_000_000
-_SWEEP_SECS: Final = 0.2
 _UNACKNOWLEDGED_SECS: Final = 3.0
 _LAG_SECS: Final = 5.0
 _ABSENT_SECS: Final = 5.0
 """How long after the last attempt an order must be absent from the venue's list to count as never created."""
-_YOUNG_SECS: Final = 30.0
-"""The venue's reads lag behind its writes: an order younger than this is not absent because a read says so."""
 _MAX_LOOK_SECS: Final = 30.0
-_FORGET_SECS: Final = 3600.0
+_START_SECS: Final = 15.0
 
 
 class CoinbaseExecutionClient(LiveExecutionClient):
@@ -229,11 +224,13 @@ class CoinbaseExecutionClient(LiveExecutionClient):
         self._restore()
         await self._socket.subscribe(Channel.USER)
         self._socket.start()
-        ends = monotonic() + 15.0
+        ends = monotonic() + _START_SECS
         while not self._socket.is_up and not self._socket.refusal and monotonic() < ends:
             await asyncio.sleep(0.02)
-        if self._socket.refusal:
-            raise ConnectionError(f"the venue refuses the user channel: {self._socket.refusal}")
+        if not self._socket.is_up:
+            reason = self._socket.refusal or f"not up within {_START_SECS:g} s"
+            await self._socket.stop()
+            raise ConnectionError(f"the user channel: {reason}")
         self._workers = [
             self.create_task(self._lookups.sweep(), log_msg="coinbase-sweep"),
             self.create_task(self._balances.watch(), log_msg="coinbase-account"),

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from adapters.coinbase.constants import KIND_OF, TRIGGERED, Status
+from adapters.coinbase.constants import TRIGGERED, Status
 
 _NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?\Z", re.ASCII)
 _TIME: Final = re.compile(
@@ -629,8 +629,3 @@ def status_product(raw: object) -> tuple[str, str]:
     """Return a product and its status as the status channel tells it."""
     row = _object(raw, "product")
     return _text(row.get("id"), "id"), _text_or_empty(row.get("status"), "status")
-
-
-def is_known_kind(kind: str) -> bool:
-    """Whether an order configuration is one that this adapter writes."""
-    return kind in KIND_OF

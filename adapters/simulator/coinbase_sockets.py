@@ -313,7 +313,7 @@ class Streams:
         occurrence = self._occurrence(Endpoint.USER, record, event.kind.value)
         fault = self._market.faults.first(occurrence, FaultKind.COALESCE_FILLS)
         told = self._joined.pop(record.order_id, 0) + 1
-        if fault is None or told >= max(fault.code, 2):
+        if fault is None or told >= fault.count:
             return False
         self._joined[record.order_id] = told
         return True

@@ -87,7 +87,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     html
         Whether such a status has an HTML body, as a proxy's has.
     code
-        Close code of `close`; how many frames `reorder_frames` shuffles and `coalesce_fills` joins.
+        Close code of `close`.
+    count
+        How many copies `duplicate_frame` sends; how many frames `reorder_frames` shuffles and `coalesce_fills` joins.
     path, value
         Dotted path of a field, and what it is set to by `set_field`; a path that leads nowhere adds the field.
     reason
@@ -108,15 +110,16 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     status: int = 500
     html: bool = False
     code: int = 1000
+    count: int = 2
     path: str = ""
     value: Any = None
     reason: str = ""
 
     def __post_init__(self) -> None:
-        if self.nth < 1 or self.times < 0 or not 0 <= self.chance <= 1 or self.secs < 0:
+        if self.nth < 1 or self.times < 0 or not 0 <= self.chance <= 1 or self.secs < 0 or self.count < 2:
             raise ValueError(
-                "a fault needs nth >= 1, times >= 0, chance in [0, 1] and secs >= 0, "
-                f"was {self.nth}, {self.times}, {self.chance}, {self.secs}"
+                "a fault needs nth >= 1, times >= 0, chance in [0, 1], secs >= 0 and count >= 2, "
+                f"was {self.nth}, {self.times}, {self.chance}, {self.secs}, {self.count}"
             )
 
 

@@ -250,7 +250,7 @@ class Line:
         if coalesce is not None:
             # Both venues tell totals with every fill: the last of several stands for all of them.
             count = self._coalesced.get(key, (0, None))[0] + 1
-            if count < coalesce.code:
+            if count < coalesce.count:
                 self._coalesced[key] = (count, frame)
                 return []
         self._coalesced.pop(key, None)
@@ -259,7 +259,7 @@ class Line:
             return [frame]
         if reorder is not None:
             self._shuffled.append(frame)
-            if len(self._shuffled) < max(reorder.code, 2):
+            if len(self._shuffled) < reorder.count:
                 return []
             frames, self._shuffled = self._shuffled, []
             return frames[::-1]
@@ -278,7 +278,7 @@ class Line:
         if self._queue.qsize() >= self._limit:
             self._on_slow()
             return
-        for _ in range(1 if twice is None else max(2, twice.code)):
+        for _ in range(1 if twice is None else twice.count):
             if delay is None:
                 self._queue.put_nowait(frame)
                 continue

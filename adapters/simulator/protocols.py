@@ -18,8 +18,11 @@ _STOP_DEADLINE_SECS = 5.0
 
 
 def free_socket(port: int = 0) -> socket.socket:
-    """Return a listening socket on loopback; port 0 is any that is free."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    """Return a listening socket on loopback; port 0 is any that is free.
+
+    The protocol is named because asyncio sends small answers at once (TCP_NODELAY) only where it sees TCP.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((LOOPBACK, port))
     listening.listen(128)

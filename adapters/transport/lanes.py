@@ -7,11 +7,11 @@ all stuck refuses new work instead of queueing it. Cancels have a lane of their 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from adapters.transport.counters import Counters
 from adapters.transport.errors import AmbiguousError, NotSentError
+from adapters.transport.threads import Threads
 
 ORDERS, CANCELS, READS, HISTORY = "orders", "cancels", "reads", "history"
 LANES: Mapping[str, int] = {ORDERS: 3, CANCELS: 2, READS: 2, HISTORY: 1}
@@ -36,10 +36,7 @@ class Lanes:
     def __init__(self, name: str, counters: Counters, threads: Mapping[str, int] = LANES) -> None:
         self._counters = counters
         self._threads = dict(threads)
-        self._pools = {
-            lane: ThreadPoolExecutor(max_workers=count, thread_name_prefix=f"{name}-{lane}")
-            for lane, count in threads.items()
-        }
+        self._pools = {lane: Threads(count, f"{name}-{lane}") for lane, count in threads.items()}
         self._busy = dict.fromkeys(threads, 0)
         self.stuck = dict.fromkeys(threads, 0)
         """Threads by lane whose caller has stopped waiting."""
@@ -87,7 +84,7 @@ class Lanes:
     def close(self) -> None:
         """Take no more calls; threads that are stuck are left behind."""
         for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.close()
 
     def _came_back(self, lane: str, done: "asyncio.Future[Any]") -> None:
         self.stuck[lane] -= 1

@@ -6,6 +6,7 @@ This one ends every connection for a stated reason, waits with jitter, shakes ha
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -147,6 +148,7 @@ class VenueSocket:
             self._counters.add("nqs_socket_connections", reason=self._name)
             watch = asyncio.get_running_loop().create_task(self._watch(connection), name=f"{self._name}-watch")
             recover = asyncio.get_running_loop().create_task(self._on_up(self.connections), name=f"{self._name}-up")
+            recover.add_done_callback(lambda task: self._recovered(task, connection))
             try:
                 async for frame in connection:
                     self._liveness.data()
@@ -170,11 +172,20 @@ class VenueSocket:
         except Exception as error:  # noqa: BLE001  one bad frame must not end the reader
             self._counters.add("nqs_frames_failed", reason=type(error).__name__)
 
+    def _recovered(self, task: asyncio.Task[None], connection: ClientConnection) -> None:
+        """Replace a connection whose owner could not recover what was missed: the next one tries again."""
+        if task.cancelled() or task.exception() is None:
+            return
+        self._counters.add("nqs_recoveries_failed", reason=type(task.exception()).__name__)
+        connection.transport.abort()
+
     async def _watch(self, connection: ClientConnection) -> None:
         """Ping, and break the connection when nothing is heard."""
         while True:
-            ping: Any = await connection.ping()
-            ping.add_done_callback(self._on_pong)
+            # A peer that does not read can block even a ping: its absence is what is to be found.
+            with suppress(TimeoutError):
+                ping: Any = await asyncio.wait_for(connection.ping(), self._ping_every_secs)
+                ping.add_done_callback(self._on_pong)
             await asyncio.sleep(self._ping_every_secs)
             if self._liveness.is_mute:
                 self._counters.add("nqs_sockets_mute", reason=self._name)
@@ -187,4 +198,7 @@ class VenueSocket:
 
     def _went_down(self, reason: str) -> None:
         self._connection = None
-        self._on_down(reason)
+        try:
+            self._on_down(reason)
+        except Exception as error:  # noqa: BLE001  whatever the owner makes of it, the next connection is tried
+            self._counters.add("nqs_frames_failed", reason=type(error).__name__)

@@ -1,7 +1,6 @@
 """Bars of Alpaca: shares in regular sessions, split-adjusted, in pages of 10,000; crypto pairs as they traded."""
 
 import datetime as dt
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -104,10 +103,7 @@ class AlpacaHistory:
         return InstrumentSpec(instrument_id=f"{symbol}.{self._venue}", kind=kind, sector=self._sectors.get(symbol, ""))
 
     async def bars(self, symbol: str, size: BarSize, start_secs: int, end_secs: int) -> Rows:
-        """Return the bars that open in a window and are over; of a share only those within regular sessions."""
-        end_secs = min(end_secs, int(time.time()) - size.step_ns // NS_PER_SECOND)
-        if end_secs < start_secs:
-            return np.empty((0, WIDTH))
+        """Return the bars that open in a window; of a share only those within regular sessions."""
         query: dict[str, object] = {
             "symbols": symbol,
             "timeframe": _TIMEFRAME[size],

@@ -1,6 +1,5 @@
 """Candles of Coinbase, at most 350 a request, newest first, with no word on which is still open."""
 
-import time
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -99,13 +98,12 @@ class CoinbaseHistory:
         )
 
     async def bars(self, symbol: str, size: BarSize, start_secs: int, end_secs: int) -> Rows:
-        """Return the candles that open in a window; one that may still be open is left out."""
+        """Return the candles that open in a window."""
         step = size.step_ns // 10**9
-        closed = int(time.time()) - step
         found: list[tuple[float, ...]] = []
         at = start_secs
-        while at <= min(end_secs, closed):
-            last = min(end_secs, closed, at + step * (_PER_REQUEST - 1))
+        while at <= end_secs:
+            last = min(end_secs, at + step * (_PER_REQUEST - 1))
             for raw in await self._page(symbol, size, at, last):
                 row = candle(raw)
                 if at <= row.start_secs <= last:

@@ -1,5 +1,6 @@
 """``nqs data download``: history from a venue or from Yahoo into the catalog."""
 
+import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -115,7 +116,11 @@ def _from_venue(
 
     sizes = {"1m": BarSize.MINUTE, "15m": BarSize.QUARTER, "1h": BarSize.HOUR, "1d": BarSize.DAY}
     job = DownloadJob(
-        symbols=tuple(symbols), size=sizes[timeframe.value], start_secs=span[0] // 10**9, end_secs=span[1] // 10**9
+        symbols=tuple(symbols),
+        size=sizes[timeframe.value],
+        start_secs=span[0] // 10**9,
+        end_secs=span[1] // 10**9,
+        now_secs=int(time.time()),
     )
     with Progress() if is_shown else nullcontext() as bar:
         tasks = {symbol: bar.add_task(symbol, total=1.0) for symbol in symbols} if bar is not None else {}

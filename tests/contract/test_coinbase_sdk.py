@@ -554,9 +554,9 @@ def test_a_frame_that_is_left_out_leaves_a_gap(day):
 def test_frames_come_twice_and_out_of_order(day):
     ears = day.ears(WSClient).subscribe("level2", products=[BTC])
     ears.channel("subscriptions")
-    day.control.fault(kind="duplicate_frame", where="stream:market", event="level2", code=2)
+    day.control.fault(kind="duplicate_frame", where="stream:market", event="level2", count=2)
     day.quote("50001", "50011")
-    day.control.fault(kind="reorder_frames", where="stream:market", event="level2", code=2, times=2)
+    day.control.fault(kind="reorder_frames", where="stream:market", event="level2", count=2, times=2)
     day.quote("50002", "50012")
     day.quote("50003", "50013")
     ears.until(lambda f: f["sequence_num"] == 3)
@@ -567,7 +567,7 @@ def test_fills_are_joined_without_a_gap(day):
     user = day.user()
     order_id = day.buy("c", size="0.3")
     user.status("c", "OPEN")
-    day.control.fault(kind="coalesce_fills", order_id=order_id, code=3, times=0)
+    day.control.fault(kind="coalesce_fills", order_id=order_id, count=3, times=0)
     for size in ("0.1", "0.2", "9"):
         day.trade("49000", size=size)
     assert day.order(order_id)["status"] == "FILLED"

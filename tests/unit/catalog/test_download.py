@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,7 +26,11 @@ from catalog.sources.series import BarSize, PriceKind
 START = 1_700_006_400  # midnight UTC
 HOURS = 24 * 40
 JOB = DownloadJob(
-    symbols=("AAA-USD", "BBB-USD"), size=BarSize.HOUR, start_secs=START, end_secs=START + HOURS * 3600 - 1
+    symbols=("AAA-USD", "BBB-USD"),
+    size=BarSize.HOUR,
+    start_secs=START,
+    end_secs=START + HOURS * 3600 - 1,
+    now_secs=START + 2 * HOURS * 3600,
 )
 
 
@@ -112,6 +117,20 @@ def test_download_killed_half_way_ends_as_in_one_go(tmp_path: Path) -> None:
     download(rest, JOB, tmp_path / "killed")
     assert 0 < len(rest.asked) <= 28 - 9
     assert bars_of(tmp_path / "killed") == bars_of(tmp_path / "whole")
+
+
+def test_download_that_reached_the_present_reads_its_last_window_again(tmp_path: Path) -> None:
+    noon = START + HOURS * 3600 // 2 + 1800
+    with pytest.raises(CatalogError, match="the line is lost"):
+        # Lost on the second symbol: the first one's pages end at the present.
+        download(Venue(fails_after=8), msgspec.structs.replace(JOB, now_secs=noon), tmp_path / "c")
+    download(Venue(), JOB, tmp_path / "c")
+    assert [len(bars) for bars in bars_of(tmp_path / "c").values()] == [HOURS, HOURS]
+
+
+def test_download_leaves_out_the_bar_that_is_not_over(tmp_path: Path) -> None:
+    download(Venue(), msgspec.structs.replace(JOB, now_secs=START + 10 * 3600 + 1799), tmp_path / "c")
+    assert [len(bars) for bars in bars_of(tmp_path / "c").values()] == [10, 10]
 
 
 def test_download_of_nothing_says_so(tmp_path: Path) -> None:

@@ -289,7 +289,7 @@ def test_event_comes_after_the_answer_unless_the_answer_is_delayed(venues, http,
 def test_frames_are_omitted_duplicated_delayed_and_altered(venues, http, stream):
     where = "stream:trade_updates"
     fail(venues, "omit_frame", where=where, event="new")
-    fail(venues, "duplicate_frame", where=where, event="canceled", code=3)
+    fail(venues, "duplicate_frame", where=where, event="canceled", count=3)
     fail(venues, "set_field", where=where, event="canceled", path="data.order.status", value="odd", times=0)
     fail(venues, "delay_frame", where=where, event="new", nth=2, secs=0.2)
     order = place(http).json()["id"]
@@ -304,13 +304,13 @@ def test_frames_are_omitted_duplicated_delayed_and_altered(venues, http, stream)
 
 def test_frames_are_reordered_and_fills_coalesced(venues, http, stream):
     where = "stream:trade_updates"
-    fail(venues, "reorder_frames", where=where, times=2, code=2)
+    fail(venues, "reorder_frames", where=where, times=2, count=2)
     order = place(http).json()["id"]
     http.delete(f"/v2/orders/{order}")
     assert [told(stream)["data"]["event"] for _ in range(2)] == ["canceled", "new"]
     order = place(http).json()["id"]
     assert told(stream)["data"]["event"] == "new"
-    fail(venues, "coalesce_fills", where=where, times=0, code=3, event="partial_fill")
+    fail(venues, "coalesce_fills", where=where, times=0, count=3, event="partial_fill")
     for _ in range(3):
         venues.control.act("fill", order_id=order, qty="2", price="99")
     fill = told(stream)["data"]

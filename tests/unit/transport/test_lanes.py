@@ -1,6 +1,8 @@
 """Lanes: a deadline for every call, cancels beside stuck history, and doubt told apart from what was never sent."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -70,5 +72,43 @@ def test_call_that_never_found_a_thread_was_not_sent(gate: threading.Event) -> N
         await first
         assert sent == []
         lanes.close()
+
+    asyncio.run(run())
+
+
+def test_process_ends_though_a_call_never_does() -> None:
+    code = (
+        "import asyncio, threading\n"
+        "from adapters.transport.counters import Counters\n"
+        "from adapters.transport.lanes import HISTORY, Lanes\n"
+        "from adapters.transport.errors import AmbiguousError\n"
+        "async def main():\n"
+        "    lanes = Lanes('t', Counters())\n"
+        "    try:\n"
+        "        await lanes.call(HISTORY, threading.Event().wait, deadline_secs=0.05)\n"
+        "    except AmbiguousError:\n"
+        "        print('in doubt')\n"
+        "    lanes.close()\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "in doubt\n"
+
+
+def test_closed_lane_sends_nothing_and_cancels_what_waits(gate: threading.Event) -> None:
+    async def run() -> None:
+        lanes = Lanes("t", Counters(), {HISTORY: 1})
+        sent: list[int] = []
+        first = asyncio.create_task(lanes.call(HISTORY, lambda: gate.wait(10), deadline_secs=5))
+        second = asyncio.create_task(lanes.call(HISTORY, lambda: sent.append(1), deadline_secs=5))
+        await asyncio.sleep(0.05)
+        lanes.close()
+        with pytest.raises(NotSentError):
+            await lanes.call(HISTORY, lambda: sent.append(2), deadline_secs=1)
+        gate.set()
+        assert await first
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert sent == []
 
     asyncio.run(run())

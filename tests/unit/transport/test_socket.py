@@ -22,6 +22,7 @@ class Ears:
         self.frames: list[Frame] = []
         self.ups: list[int] = []
         self.downs: list[str] = []
+        self.fails_at: set[int] = set()
         self.counters = Counters()
         self._is_refused = is_refused
         self.socket = VenueSocket(
@@ -30,7 +31,7 @@ class Ears:
             shake_hands=self.shake_hands,
             on_frame=self.on_frame,
             on_up=self.on_up,
-            on_down=self.downs.append,
+            on_down=self.on_down,
             liveness=Liveness(mute_secs),
             backoff=Backoff(base_secs=0.02, floor_secs=0.01, rng=Random(1)),
             counters=self.counters,
@@ -49,8 +50,15 @@ class Ears:
             raise ValueError("bad")
         self.frames.append(frame)
 
+    def on_down(self, reason: str) -> None:
+        self.downs.append(reason)
+        if self.fails_at:
+            raise ValueError("owner")
+
     async def on_up(self, n: int) -> None:
         self.ups.append(n)
+        if n in self.fails_at:
+            raise KeyError("recovery")
 
     async def until(self, is_done: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
@@ -191,5 +199,23 @@ def test_socket_that_stops_sends_no_more() -> None:
         assert await ears.socket.send("now")
         await ears.socket.stop()
         assert not await ears.socket.send("late")
+
+    run(handler, act)
+
+
+def test_socket_whose_owner_cannot_recover_is_replaced_until_he_can() -> None:
+    async def handler(connection: ServerConnection) -> None:
+        await greet(connection)
+        await connection.wait_closed()
+
+    async def act(url: str) -> None:
+        ears = Ears(url)
+        ears.fails_at = {1, 2}
+        ears.socket.start()
+        await ears.until(lambda: ears.ups == [1, 2, 3])
+        await asyncio.sleep(0.1)
+        assert ears.socket.is_up
+        assert ears.counters.read()['nqs_recoveries_failed{reason="KeyError"}'] == 2
+        await ears.socket.stop()
 
     run(handler, act)

@@ -448,8 +448,9 @@ class AlpacaFollower(LiveExecutionClient):
 
     def _replay(self, venue_id: str) -> None:
         track = self._tracks.by_venue_id(venue_id)
-        for update in self._parked.pop(venue_id, []) if track is not None else []:
-            self._take(track, update)  # type: ignore[arg-type]
+        if track is not None:
+            for update in self._parked.pop(venue_id, []):
+                self._take(track, update)
 
     async def _unpark(self, venue_id: str) -> None:
         await asyncio.sleep(_PARK_SECS)

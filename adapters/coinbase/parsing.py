@@ -230,8 +230,9 @@ def time_ns(raw: object, name: str = "time") -> int:
     match = _TIME.match(raw) if isinstance(raw, str) else None
     if match is None:
         raise ParseError("not_a_time", name)
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     try:
-        at = datetime(*(int(part) for part in match.groups()[:6]), tzinfo=UTC)  # type: ignore[misc, arg-type]
+        at = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         raise ParseError("not_a_time", name) from None
     seconds = int(at.timestamp())

@@ -96,6 +96,9 @@ class Replay:
         Ids of plain orders that only reduce, as whoever sent them knows.
     without_stops
         Strategies that protect nothing.
+    margin
+        Venues whose account is booked by the result of what is closed, to the cent: over thousands of trades the parts
+        of a cent would add up to more than the tolerance of a limit.
     """
 
     def __init__(
@@ -106,8 +109,10 @@ class Replay:
         cash: float,
         reducing: Collection[str] = (),
         without_stops: Collection[str] = (),
+        margin: Collection[str] = (),
     ) -> None:
         self.cash = cash
+        self._margin = margin
         self.fills = 0
         self.positions: dict[str, Line] = {}
         self.working: dict[str, Line] = {}
@@ -219,6 +224,9 @@ class Replay:
             line.px = (line.px * line.quantity + fill.price * fill.quantity) / total
             line.quantity = total
         else:
+            if fill.instrument_id.rpartition(".")[2] in self._margin:
+                result = line.sign * min(fill.quantity, line.quantity) * (fill.price - line.px)
+                self.cash += round(result, 2) - result
             line.quantity -= fill.quantity
             if line.quantity < -1e-9:
                 turned = Line(fill.strategy, fill.instrument_id, sign, -line.quantity, fill.price)
@@ -254,7 +262,8 @@ def breaches(config: RunConfig, catalog: Catalog, tables: Mapping[str, pd.DataFr
     """
     closes = closes_of(catalog, config)
     cash = sum(float(text.split()[0]) for venue in config.venues for text in venue.balances)
-    replay = Replay(tables, closes, cash=cash, **of_replay)
+    margin = {venue.name for venue in config.venues if venue.account == "margin"}
+    replay = Replay(tables, closes, cash=cash, margin=margin, **of_replay)
     limits = Limits(config, catalog, closes, tables["regimes"])
     found: list[str] = []
     for moment in replay.moments():

@@ -35,7 +35,7 @@ from adapters.alpaca.parsing import (
     parse_trade_update,
 )
 from adapters.alpaca.providers import AlpacaInstrumentProvider
-from adapters.alpaca.tracks import Track, Tracks, legs_by_role
+from adapters.alpaca.tracks import FILLED_UNDER, Track, Tracks, legs_by_role
 from adapters.transport.counters import Counters
 from adapters.transport.errors import (
     RefusedError,
@@ -287,7 +287,8 @@ class AlpacaFollower(LiveExecutionClient):
             track.strategy_id,
             track.instrument_id,
             track.client_order_id,
-            VenueOrderId(order_id),
+            # The engine drops a fill that names another id than the one in force, and a predecessor can fill late.
+            VenueOrderId(track.venue_id),
             None,
             TradeId(trade_id(order_id, increment.cumulative)),
             order.side,
@@ -298,7 +299,7 @@ class AlpacaFollower(LiveExecutionClient):
             commission,
             LiquiditySide.NO_LIQUIDITY_SIDE,
             moment,
-            {"commission": "estimate" if commission.as_decimal() else "none"},
+            {"commission": "estimate" if commission.as_decimal() else "none", FILLED_UNDER: order_id},
         )
         track.booked = after
         self._account_due.set()

@@ -18,6 +18,8 @@ from adapters.transport.fills import FillMarks
 _UNSENT = (OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderStatus.EMULATED, OrderStatus.SUBMITTED)
 _ABSORBING = (OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED)
 _MAX_DEAD = 5_000
+FILLED_UNDER = "venue_order_id"
+"""In the info of a fill: the venue's id of the order that was filled, which may have been replaced since."""
 PLACEHOLDER = "UNRESOLVED-"
 """Begins the venue id that an order is shown under while nobody knows whether it arrived."""
 
@@ -128,8 +130,9 @@ class Tracks:
                 self.give_id(track, venue_id.value)
             if hasattr(event, "last_qty"):
                 size, value = event.last_qty.as_decimal(), event.last_px.as_decimal()
-                done = sums.get(venue_id.value, (Decimal(0), Decimal(0)))
-                sums[venue_id.value] = done[0] + size, done[1] + size * value
+                filled_under = (event.info or {}).get(FILLED_UNDER, venue_id.value)
+                done = sums.get(filled_under, (Decimal(0), Decimal(0)))
+                sums[filled_under] = done[0] + size, done[1] + size * value
         for venue_id, (size, value) in sums.items():
             marks.restore(venue_id, size, value=value)
         placeholder = order.venue_order_id is not None and order.venue_order_id.value.startswith(PLACEHOLDER)

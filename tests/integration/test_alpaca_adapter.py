@@ -14,6 +14,8 @@ import pytest
 from nautilus_trader.model.enums import OrderSide, OrderStatus, OrderType, TimeInForce, TrailingOffsetType
 from nautilus_trader.model.objects import Price, Quantity
 
+from adapters.alpaca.tracks import Tracks
+from adapters.transport.fills import FillMarks
 from tests.unit.alpaca.desk import AAPL, BTC, CAPS, Desk
 from tests.unit.alpaca.stub import KEY, SECRET, StubVenue
 
@@ -406,6 +408,32 @@ def test_alp_18_replacement_after_a_partial_fill(quantity: str) -> None:
         await venue.push(venue.fill(new, "60", "99.5"))
         await desk.until(lambda: order.status == OrderStatus.FILLED, "fill")
         assert desk.told(order) == ["Sub", "Acc", "Fil(40)", "PU", "Upd", "Fil(60)"]
+
+    run(case)
+
+
+def test_alp_18_predecessor_that_fills_after_it_was_replaced() -> None:
+    async def case(venue: StubVenue, desk: Desk) -> None:
+        order = desk.limit()
+        old = await submitted(venue, desk, order)
+        await venue.push(venue.fill(old, "40", "100"))
+        await desk.until(lambda: order.filled_qty.as_decimal() == 40, "fill")
+        desk.strategy.modify_order(order, price=Price.from_str("99.50"))
+        await desk.until(lambda: len(venue.orders) == 2, "replacement")
+        new = next(o["id"] for o in venue.orders.values() if o["replaces"] == old)
+        venue.orders[new]["qty"] = "56"
+        late = venue.fill(old, "4", "100")
+        await venue.push(venue.state(new, "new"))
+        await desk.until(lambda: "Upd" in desk.told(order), "update")
+        await venue.push(late)
+        await desk.until(lambda: order.filled_qty.as_decimal() == 44, "late fill")
+        await venue.push(venue.fill(new, "56", "99.5"))
+        await desk.until(lambda: order.status == OrderStatus.FILLED, "last fill")
+        assert desk.told(order) == ["Sub", "Acc", "Fil(40)", "PU", "Upd", "Fil(4)", "Fil(56)"]
+        # What a restart finds booked under each of the venue's ids.
+        marks = FillMarks()
+        Tracks().restore(order, marks)
+        assert (marks.booked(old), marks.booked(new)) == (44, 56)
 
     run(case)
 
